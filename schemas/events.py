@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-
 Text = Annotated[str, Meta(max_length=128)]
-PersonId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="random 128 bits, lower-case hex, given by the vault")]
+PersonId = Annotated[
+    str, Meta(pattern="^[0-9a-f]{32}$", description="random 128 bits, lower-case hex, given by the vault")
+]
 Uuid7 = Annotated[
     str,
     Meta(
@@ -81,7 +82,9 @@ class Verdict(StrEnum):
     CLEAR = "clear"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=False, forbid_unknown_fields=True):
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="event", omit_defaults=False, forbid_unknown_fields=True
+):
     """The root of all events; the tag says which one a record is."""
 
 
