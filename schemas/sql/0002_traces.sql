@@ -98,7 +98,7 @@ create table candidate (
     first_start  timestamptz not null,
     last_end     timestamptz not null,
     overlap_us   bigint not null,
-    overlaps     int not null,
+    exposures    int not null,
     estimated    boolean not null,
     already_case boolean not null default false,
     reason       text not null,

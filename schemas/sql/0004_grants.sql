@@ -18,7 +18,9 @@ grant select, insert, update on position to jejak_visits, jejak_traces;
 grant insert, select on dead_letter to jejak_visits, jejak_traces;
 grant insert on outbox to jejak_visits, jejak_traces;
 grant execute on function make_visit_partition(date) to jejak_visits;
-grant temporary on database :"database" to jejak_visits, jejak_traces;
+do $$ begin
+    execute format('grant temporary on database %I to jejak_visits, jejak_traces', current_database());
+end $$;
 
 -- traces
 grant select on facility, visit, visit_long, every_visit, scan, person_area, setting_dated to jejak_traces;
