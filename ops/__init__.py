@@ -1,0 +1,1 @@
+"""THE SWITCHBOARD: the `jejak` command, embedded servers, supervision, migrations, doctor."""

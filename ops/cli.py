@@ -1,0 +1,56 @@
+"""The `jejak` command: reads the settings, runs one command, prints one answer.
+
+A JejakError becomes one line on stderr and exit 2; anything else is a bug and shows its traceback.
+"""
+
+import os
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+
+import click
+
+import ops.commands
+from schemas.errors import JejakError, StopWorker
+from schemas.settings import load_settings
+
+
+class Commands(click.Group):
+    """Finds a command by its file in `ops/commands`, and imports only that one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 — click's signature
+        """Return the commands' names: their file names with dashes."""
+        return sorted(module.name.replace("_", "-") for module in iter_modules(ops.commands.__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name, or None."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        name = cmd_name.replace("-", "_")
+        command = getattr(import_module(f"ops.commands.{name}"), name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="jejak", prog_name="jejak")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Contact tracing for health facilities: from a QR scan at the door to the right health office."""
+    ctx.obj = load_settings(os.environ)
+
+
+def main() -> None:
+    """Run the command line; exit 2 with one line for what somebody outside got wrong."""
+    try:
+        cli()
+    except JejakError as error:
+        click.echo(f"jejak: {error}", err=True)
+        sys.exit(error.exit_code)
+    except StopWorker as order:
+        click.echo(f"jejak: {order}", err=True)
+        sys.exit(order.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""THE FRONT DOOR: the HTTP gate, API keys and the identity vault."""
