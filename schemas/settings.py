@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 50
     body_limit: Annotated[int, Meta(ge=1_024), _doc("Bytes of an HTTP body, at most.")] = 1_000_000
     rate_per_minute: Annotated[int, Meta(ge=1), _doc("Requests per API key and minute, at most.")] = 60_000
+    api_key_file: Annotated[str, _doc("File with the API key that commands send to the gate.")] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$"), _doc("Log level: debug, info, warning or error.")
     ] = "info"

@@ -4,6 +4,7 @@
 """
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -27,9 +28,11 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
         password = settings.secret_file("database", role).read_text().strip()
     except OSError as error:
         raise InvalidSettings(f"has no readable password file for {role}", field="JEJAK_SECRETS") from error
-    tls = {"sslmode": "verify-full", "sslrootcert": str(Path(settings.database_ca))} if settings.database_ca else {}
+    tls: dict[str, Any] = (
+        {"sslmode": "verify-full", "sslrootcert": str(Path(settings.database_ca))} if settings.database_ca else {}
+    )
     try:
-        return psycopg2.connect(
+        opened: Connection = psycopg2.connect(
             host=address.hostname,
             port=address.port or 5432,
             dbname=address.path.lstrip("/"),
@@ -42,3 +45,4 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
         )
     except psycopg2.OperationalError as error:
         raise Unavailable("the database does not answer") from error
+    return opened
