@@ -13,6 +13,7 @@ import click
 import ops.commands
 from schemas.errors import JejakError, StopWorker
 from schemas.settings import load_settings
+from schemas.version import VERSION
 
 
 class Commands(click.Group):
@@ -33,7 +34,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="jejak", prog_name="jejak")
+@click.version_option(VERSION, prog_name="jejak")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Contact tracing for health facilities: from a QR scan at the door to the right health office."""
