@@ -1,0 +1,81 @@
+"""Results as files: whole folders or nothing, and no cell that a spreadsheet takes for a formula."""
+
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from schemas.errors import BadInput
+
+_needs_quotes = re.compile('[,"\r\n]')
+_formula = re.compile(r"'*\s*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 — spreadsheets take the full-width signs for formulas too
+_plain_number = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+
+
+def check_folder(out: Path) -> None:
+    """Raise BadInput if no folder can be made at `out`; makes nothing."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists() or path.is_symlink())
+    if not nearest.is_dir():
+        raise BadInput("is a file, a folder is needed" if nearest == out else "lies below a file", field="--out")
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Yield an empty folder whose files appear in `out` when the block ends well, and never when it fails.
+
+    Files of other names that `out` already holds stay.
+    """
+    here = out.is_dir()
+    draft = (out if here else out.parent) / f".{out.name}-{secrets.token_hex(8)}"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
+        try:
+            yield draft
+            if here:
+                _move_files(draft, out)
+            else:
+                draft.rename(out)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", field="--out") from error
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[str]]) -> int:
+    """Write a CSV file in UTF-8, one line feed after each row; return the number of rows."""
+    number = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(_csv_line(header))
+        for number, row in enumerate(rows, start=1):  # noqa: B007 — the last number is the answer
+            file.write(_csv_line(row))
+    return number
+
+
+def safe_cell(text: str) -> str:
+    """Return `text` so that no spreadsheet takes it for a formula: a quote before it, unless it is a plain number.
+
+    A text that only a quote divides from a formula gets one more, so two ids never become one cell.
+    """
+    if _formula.match(text) and not _plain_number.fullmatch(text):
+        return "'" + text
+    return text
+
+
+def _move_files(draft: Path, out: Path) -> None:
+    files = sorted(draft.iterdir())
+    for file in files:
+        if (out / file.name).is_dir():
+            raise BadInput("holds a folder with the name of a result", field="--out")
+    for file in files:
+        file.replace(out / file.name)
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    return ",".join([_quoted(cell) if _needs_quotes.search(cell) else cell for cell in cells]) + "\n"
+
+
+def _quoted(cell: str) -> str:
+    return '"' + cell.replace('"', '""') + '"'
