@@ -1,0 +1,21 @@
+# Shorthand only: every target calls ./jejak, and `make` alone lists them.
+.PHONY: help demo test check doctor up
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 12
+
+demo: ## from a scan to a notice, on this machine
+	./jejak demo
+
+test: ## everything, the embedded servers included
+	./jejak test
+
+check: ## the fast half: linters, types, import rules
+	./jejak test --fast
+
+doctor: ## what is missing here, and how to get it
+	./jejak doctor
+
+up: ## broker, database and all services in the foreground
+	./jejak up
