@@ -1,0 +1,108 @@
+"""The one plain follower of a topic: what an office, a screen or a test reads with.
+
+The folds do not: they seek to PostgreSQL's position. At least once: in a group, what was yielded is committed when
+the reader comes back for more, so a reader killed in between sees its last records again and drops them by id.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any, Final
+
+import msgspec
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+
+from producers.kafka import client_config, explain, explain_start
+from schemas.errors import Unavailable
+from schemas.settings import Settings
+
+POLL_MS: Final = 200
+POLL_RECORDS: Final = 1_000
+SESSION_TIMEOUT_MS: Final = 6_000
+METADATA_TIMEOUT_MS: Final = 3_000
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One record as it lies in the log; `timestamp` in milliseconds, `value` None is a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int
+
+
+def follow(
+    settings: Settings,
+    topic: str,
+    user: str,
+    *,
+    group: str = "",
+    stop: Callable[[], bool],
+    from_beginning: bool = True,
+) -> Iterator[Record]:
+    """Yield the records of `topic`, waiting for more until `stop()` says so (asked several times a second).
+
+    Args:
+        settings: lead to the broker and the password file.
+        topic: its name.
+        user: the Kafka user to act as.
+        group: empty reads every partition alone and remembers nothing; else the position is kept in this group,
+            whose name must begin with `schemas.topics.group_of(user)`.
+        stop: asked before every poll and only then: records already fetched are still yielded.
+        from_beginning: where to begin when nothing is remembered: at the first record, or after the last.
+
+    Raises:
+        Refused: the user has no right to the topic or group.
+        Unavailable: no broker answers, or the topic is not there.
+    """
+    reset = "earliest" if from_beginning else "latest"
+    try:
+        consumer = KafkaConsumer(**_config(settings, user, group, reset))
+    except KafkaError as error:
+        raise explain_start(error, settings, user) from error
+    with closing(consumer):
+        try:
+            partitions = _find_partitions(consumer, topic)
+            if group:
+                consumer.subscribe([topic])
+            else:
+                _take_all(consumer, partitions, from_beginning=from_beginning)
+            while not stop():
+                for records in consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS).values():
+                    for r in records:
+                        yield Record(r.topic, r.partition, r.offset, r.key, r.value, r.timestamp)
+                if group:
+                    consumer.commit()
+        except KafkaError as error:
+            raise explain(error, settings, user, topic) from error
+
+
+def _config(settings: Settings, user: str, group: str, reset: str) -> dict[str, Any]:
+    return client_config(settings, user) | {
+        "group_id": group or None,
+        "enable_auto_commit": False,
+        "auto_offset_reset": reset,
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": SESSION_TIMEOUT_MS // 3,
+        "allow_auto_create_topics": False,
+        "metrics_enabled": False,
+    }
+
+
+def _find_partitions(consumer: KafkaConsumer, topic: str) -> list[TopicPartition]:
+    """Return the topic's partitions, asked for by hand: a consumer of a foreign topic waits for ever, in silence."""
+    numbers = consumer.partitions_for_topic(topic)
+    if not numbers:
+        consumer.end_offsets([TopicPartition(topic, 0)], timeout_ms=METADATA_TIMEOUT_MS)  # raises when it is forbidden
+        raise Unavailable(f"topic {topic} is not there; `jejak topics` makes it")
+    return [TopicPartition(topic, number) for number in sorted(numbers)]
+
+
+def _take_all(consumer: KafkaConsumer, partitions: list[TopicPartition], *, from_beginning: bool) -> None:
+    """Read every partition from one end, and know where that is before anything else happens."""
+    consumer.assign(partitions)
+    (consumer.seek_to_beginning if from_beginning else consumer.seek_to_end)(*partitions)
+    for partition in partitions:
+        consumer.position(partition)
