@@ -1,0 +1,1 @@
+"""One tiny script per SQL file of schemas, in their order."""
