@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import re
 from typing import Any, Final
 
 from kafka.errors import (
@@ -20,6 +21,8 @@ from schemas.settings import Settings
 BOOTSTRAP_TIMEOUT_MS: Final = 6_000
 REQUEST_TIMEOUT_MS: Final = 8_000
 RECONNECT_MAX_MS: Final = 1_000  # the library's 30 s would outlast a broker that restarts in four
+
+_topic_name = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def client_config(settings: Settings, user: str) -> dict[str, Any]:
@@ -67,14 +70,16 @@ def explain_start(error: KafkaError, settings: Settings, user: str) -> JejakErro
 
 
 def _forbidden(error: AuthorizationError | SaslAuthenticationFailedError, where: str) -> str:
-    if isinstance(error, TopicAuthorizationFailedError) and error.args:
-        topics = error.args[0]
-        return f"topic {', '.join(sorted(topics)) if isinstance(topics, set) else topics}"
     if isinstance(error, GroupAuthorizationFailedError):
         return "this consumer group"
     if isinstance(error, SaslAuthenticationFailedError):
         return f"{where} with this password"
-    return f"do this on {where}"
+    if isinstance(error, TopicAuthorizationFailedError) and error.args:
+        named = error.args[0]  # a set of names, a name, or the whole request
+        names = sorted(named) if isinstance(named, set) else [named]
+        if all(_topic_name.fullmatch(str(name)) for name in names):
+            return f"topic {', '.join(names)}"
+    return where
 
 
 def _servers(settings: Settings) -> list[str]:
