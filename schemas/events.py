@@ -141,6 +141,7 @@ class TestResult(Event, frozen=True, kw_only=True, tag="test_result"):
     date_onset: date | None = None
     date_isolation: date | None = None
     laboratory: Text = ""  # facility_id of the reporting laboratory; empty: no laboratory's key
+    area: Text = ""  # area of the key that sent it: a province's or district's code, `all`, or empty for a laboratory's
     by: Annotated[str, Meta(min_length=1, max_length=128)]  # the principal whose key sent it
     received_at: Instant
 
@@ -154,6 +155,7 @@ class TraceRequest(Event, frozen=True, kw_only=True, tag="trace_request"):
     action: Literal["request", "approve", "refuse"]
     by: Annotated[str, Meta(min_length=1, max_length=128)]
     role: Text = ""
+    area: Text = ""  # of the key that sent it: a province's or district's code, or `all`
     reason: Annotated[str, Meta(min_length=1, max_length=128)]
     date_onset: date | None = None
     date_specimen: date | None = None

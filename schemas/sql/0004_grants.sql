@@ -38,6 +38,7 @@ grant select on "case", trace, candidate, exposure, test_result, trace_request, 
 grant select, insert, update, delete on person_area to jejak_gate;
 grant select, insert, delete on vault.person, vault.identifier to jejak_gate;
 grant select on api_key to jejak_gate;
+grant select on alembic_version to jejak_gate;  -- /readyz says whether the tables are at the newest revision
 grant execute on function append_audit(text, text, text, text) to jejak_gate, jejak_ops;
 
 -- the operator
