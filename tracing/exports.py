@@ -44,7 +44,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
         raise BadInput(f"cannot be written: {error.strerror}", field="--out") from error
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[str]]) -> int:
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Write a CSV file in UTF-8, one line feed after each row; return the number of rows."""
     number = 0
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -73,8 +73,11 @@ def _move_files(draft: Path, out: Path) -> None:
         file.replace(out / file.name)
 
 
-def _csv_line(cells: Iterable[str]) -> str:
-    return ",".join([_quoted(cell) if _needs_quotes.search(cell) else cell for cell in cells]) + "\n"
+def _csv_line(cells: Sequence[str]) -> str:
+    line = ",".join(cells)
+    if '"' in line or "\n" in line or "\r" in line or line.count(",") >= len(cells):
+        line = ",".join([_quoted(cell) if _needs_quotes.search(cell) else cell for cell in cells])
+    return line + "\n"
 
 
 def _quoted(cell: str) -> str:

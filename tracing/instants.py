@@ -16,6 +16,7 @@ MINUTE_US: Final = 60 * SECOND_US
 HOUR_US: Final = 60 * MINUTE_US
 DAY_US: Final = 24 * HOUR_US
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOCK_EPOCH: Final = EPOCH.replace(tzinfo=None)  # for the face of a clock, whose offset is written beside it
 
 
 def us_of(at: datetime) -> int:
@@ -29,9 +30,13 @@ def utc_of(at_us: int) -> datetime:
     return EPOCH + timedelta(microseconds=at_us)
 
 
-def local_of(at_us: int, time_zone: str) -> datetime:
-    """Return the instant as that zone's clock shows it."""
-    return utc_of(at_us).astimezone(ZoneInfo(time_zone))
+def text_of(at_us: int, time_zone: str) -> str:
+    """Return the instant in ISO 8601 as that zone's clock shows it, with its offset.
+
+    Microseconds only where there are some. An offset of local mean time has seconds, as Python writes and reads them.
+    """
+    offset = offset_us(at_us, time_zone)
+    return (_CLOCK_EPOCH + timedelta(microseconds=at_us + offset)).isoformat() + _offset_text(offset)
 
 
 def hour_of(at_us: int, time_zone: str) -> int:
@@ -76,6 +81,12 @@ def hour_clock(hour_us: int, time_zone: str) -> datetime:
     return utc_of(hour_us).astimezone(timezone(timedelta(microseconds=offset)))
 
 
+@lru_cache(maxsize=1 << 16)
+def hour_text(hour_us: int, time_zone: str) -> str:
+    """Return `hour_clock` in ISO 8601; all facilities of a zone share its hours."""
+    return hour_clock(hour_us, time_zone).isoformat()
+
+
 def offset_us(at_us: int, time_zone: str) -> int:
     """Return the zone's distance from UTC at this instant."""
     steady = _steady_offset(time_zone, at_us // DAY_US)
@@ -99,9 +110,14 @@ def _hour_end(at_us: int, time_zone: str) -> int:
 
 
 def _offset_us(at_us: int, time_zone: str) -> int:
-    offset = local_of(at_us, time_zone).utcoffset()
+    offset = utc_of(at_us).astimezone(ZoneInfo(time_zone)).utcoffset()
     assert offset is not None
     return offset // MICROSECOND
+
+
+@lru_cache(maxsize=1 << 10)
+def _offset_text(offset: int) -> str:
+    return EPOCH.astimezone(timezone(timedelta(microseconds=offset))).isoformat()[len("1970-01-01T00:00:00") :]
 
 
 @lru_cache(maxsize=1 << 16)

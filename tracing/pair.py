@@ -14,7 +14,7 @@ from schemas.events import Channel, Gate, Kind, Role
 from tracing.counts import Counts, FacilityHour, add, counts_of
 from tracing.exports import check_folder, safe_cell, whole_folder, write_csv
 from tracing.files import check_time_zone, choice, instant_us, read_rows
-from tracing.instants import hour_clock, local_of
+from tracing.instants import hour_text, text_of
 from tracing.records import SeenScan
 from tracing.visits import Visit, visits_of
 
@@ -149,10 +149,10 @@ def _visit_rows(visits: list[tuple[str, Visit]]) -> Iterator[list[str]]:
         yield [
             safe_cell(person),
             safe_cell(str(visit.facility)),
-            local_of(visit.check_in, visit.time_zone).isoformat(),
-            local_of(visit.check_out, visit.time_zone).isoformat(),
-            str(visit.check_in_estimated).lower(),
-            str(visit.check_out_estimated).lower(),
+            text_of(visit.check_in, visit.time_zone),
+            text_of(visit.check_out, visit.time_zone),
+            "true" if visit.check_in_estimated else "false",
+            "true" if visit.check_out_estimated else "false",
         ]
 
 
@@ -164,7 +164,7 @@ def _count_rows(counts: dict[FacilityHour, Counts], time_zone: str) -> Iterator[
             continue
         yield [
             safe_cell(str(facility)),
-            hour_clock(hour, time_zone).isoformat(),
+            hour_text(hour, time_zone),
             *map(str, shown[:3]),
             person_minutes(count.person_us),
             *map(str, shown[3:]),
