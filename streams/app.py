@@ -1,0 +1,188 @@
+"""The worker: one Faust app, one agent, one consumer group, one database thread. It only adapts.
+
+`run_worker` builds and runs it until SIGTERM (returns) or until the handler, Kafka or the database ends it (raises
+`StopWorker`; the process ends with its exit code and a supervisor decides). Nothing of record is kept in Faust:
+no tables, no web, no topics of its own.
+"""
+
+import asyncio
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final, Protocol
+
+import faust
+import structlog
+from faust.types.auth import SASLMechanism
+
+from producers.kafka import client_config
+from schemas.errors import JejakError, StopWorker
+from schemas.settings import Settings
+from schemas.topics import group_of
+from streams.batches import Batch, BatchSchema, BatchTransport, Log, Partition
+from streams.watchdog import Progress, watch
+
+STOP_TIMEOUT_S: Final = 10.0
+FETCH_BYTES: Final = 4 * 1024 * 1024  # per partition: so that a batch can reach `batch_max`
+_log = structlog.get_logger(__name__)
+
+
+class Handler(Protocol):
+    """What a worker does; `streams.store.BatchStore` is one. Called in one database thread, never at once."""
+
+    progress: Progress
+
+    def positions(self, log: Log) -> Mapping[Partition, int]:
+        """Return where to begin reading each assigned partition; one left out begins at the log's start."""
+
+    def apply(self, batch: Batch) -> None:
+        """Fold a batch; it is acked when this returns."""
+
+
+class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
+    """A Faust app that keeps nothing on disk and remembers why it must end."""
+
+    failure: BaseException | None = None
+    handler: Handler
+    database: ThreadPoolExecutor
+
+    def _create_directories(self) -> None:
+        """None: there are no tables."""
+
+    async def in_database_thread(self, call: Callable[[Any], Any], given: object) -> Any:  # noqa: ANN401 — what `call` returns
+        """Run `call(given)`; an error of it ends the worker."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.database, call, given)
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+
+    def lag(self) -> int:
+        """Return how many records of the assigned partitions wait; none while partitions are being dealt out."""
+        if self.rebalancing or not self._assignment:
+            return 0
+        done = self.handler.progress.done
+        ends = {tp: self.consumer.highwater(tp) for tp in self._assignment if tp in done}
+        return sum(max(0, end - done[tp]) for tp, end in ends.items() if end is not None)
+
+
+def build_app(
+    settings: Settings, name: str, topics: Sequence[str], handler: Handler, slot: int, *, batch_max: int = 0
+) -> Pump:
+    """Return the app of worker `slot` of service `name` (also its Kafka user); call it inside a running loop.
+
+    Args:
+        settings: where Kafka is, and how large a batch may be.
+        name: of the service, e.g. `visits`; the consumer group is `jejak.<name>`.
+        topics: what it reads, all in the same way.
+        handler: folds the batches.
+        slot: the worker's number from 0; the same slot gets its partitions back after a restart.
+        batch_max: records per batch; 0 takes the setting's.
+    """
+    kafka = client_config(settings, name)
+    app = Pump(
+        group_of(name),
+        broker=[f"aiokafka://{server}" for server in kafka["bootstrap_servers"]],
+        broker_client_id=f"{kafka['client_id']}-{slot}",
+        broker_credentials=faust.SASLCredentials(
+            username=kafka["sasl_plain_username"],
+            password=kafka["sasl_plain_password"],
+            mechanism=SASLMechanism.SCRAM_SHA_512,
+            ssl_context=ssl.create_default_context(cafile=kafka["ssl_cafile"]) if kafka["ssl_cafile"] else None,
+        ),
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 4,
+        broker_commit_interval=1.0,
+        consumer_group_instance_id=f"{group_of(name)}-{slot}",
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES,
+        processing_guarantee="at_least_once",
+        stream_buffer_maxsize=4,  # batches, each of up to `batch_max` records
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        autodiscover=False,
+        store="memory://",
+    )
+    app.handler = handler
+    app.database = ThreadPoolExecutor(1, thread_name_prefix="database")
+
+    async def positions(log: Log) -> Mapping[Partition, int]:
+        found: Mapping[Partition, int] = await app.in_database_thread(handler.positions, log)
+        return found
+
+    app.transport = BatchTransport(
+        app, positions, batch_max=batch_max or settings.batch_max, linger_s=settings.linger_ms / 1000
+    )
+
+    @app.agent(app.topic(*topics, schema=BatchSchema()), name=name, concurrency=1)  # type: ignore[untyped-decorator] # Faust is read untyped
+    async def fold(stream: Any) -> None:  # noqa: ANN401 — a Faust stream
+        async for event in stream.noack().events():
+            await app.in_database_thread(handler.apply, event.value)
+            await stream.ack(event)
+
+    return app
+
+
+def run_worker(
+    settings: Settings, name: str, topics: Sequence[str], handler: Handler, slot: int, *, batch_max: int = 0
+) -> None:
+    """Run the worker until SIGTERM or SIGINT.
+
+    Raises:
+        StopWorker: it must end with that exit code: 1 for anything of Kafka's or Faust's.
+    """
+
+    async def run() -> None:
+        await _run(build_app(settings, name, topics, handler, slot, batch_max=batch_max), f"{name}-{slot}")
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run())
+
+
+async def _run(app: Pump, name: str) -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    watch(app.handler.progress, name)
+    starting = asyncio.ensure_future(app.start())
+    _log.info("worker starts", worker=name)
+    async for _ in _beats(app):
+        ended = app.should_stop or (starting.done() and starting.exception() is not None)
+        if asked.is_set() or app.failure or ended:
+            break
+    # A service that crashed on purpose still has children to stop; one that hangs must not keep us.
+    stopping: Coroutine[Any, Any, None] = app.stop()
+    with suppress(Exception):
+        await asyncio.wait_for(stopping, STOP_TIMEOUT_S)
+    starting.cancel()
+    app.database.shutdown(wait=True)  # a transaction in hand is finished: committed, or it was never there
+    _log.info("worker ends", worker=name)
+    if isinstance(app.failure, StopWorker | JejakError):
+        raise app.failure
+    if app.failure:
+        raise StopWorker(f"a bug ended the worker: {type(app.failure).__name__}") from app.failure
+    if not asked.is_set():
+        reason = app.crash_reason or (starting.done() and not starting.cancelled() and starting.exception())
+        raise StopWorker(f"Kafka ended the worker: {type(reason).__name__}")
+
+
+async def _beats(app: Pump) -> AsyncIterator[None]:
+    while True:
+        app.handler.progress.beat(app.lag())
+        yield
+        await asyncio.sleep(0.2)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, about 1.5 times as fast, where it is installed."""
+    try:
+        factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
+    except ImportError:
+        return None
+    return factory

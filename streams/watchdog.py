@@ -1,0 +1,68 @@
+"""Ends a worker that stands still while records wait: a stuck stream is only logged by Faust, nobody restarts it.
+
+A thread of its own, because what it watches is the event loop. Time spent waiting for a database that is away does
+not count: that ends by itself, with its own exit code.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Final, NoReturn
+
+import structlog
+
+STALL_S: Final = 8.0
+_log = structlog.get_logger(__name__)
+
+
+class Progress:
+    """What is known of a worker's progress; written by the loop and the database thread, read by the watchdog."""
+
+    def __init__(self) -> None:
+        self.done: dict[tuple[str, int], int] = {}  # partition: the next offset to fold
+        self.lag = 0  # records in the log not yet folded, as the loop last saw it
+        self._moved_at = monotonic()
+        self._beat_at = monotonic()
+        self._excused = False
+
+    def made(self) -> None:
+        """Something was folded, or there is nothing to fold."""
+        self._moved_at = monotonic()
+
+    def beat(self, lag: int) -> None:
+        """The event loop turns, and sees this lag."""
+        self.lag = lag
+        self._beat_at = monotonic()
+        if not lag:
+            self.made()
+
+    @contextmanager
+    def excused(self) -> Iterator[None]:
+        """Time in here does not count as standing still."""
+        self._excused = True
+        try:
+            yield
+        finally:
+            self._excused = False
+            self.made()
+
+    def stalled_s(self) -> float:
+        """Return for how long records have waited without progress, or the loop has not turned."""
+        now = monotonic()
+        waiting = 0.0 if self._excused or not self.lag else now - self._moved_at
+        return max(waiting, now - self._beat_at)
+
+
+def watch(progress: Progress, name: str) -> None:
+    """Start the thread that ends this process with 1 when it stands still for 8 s."""
+    threading.Thread(target=_watch, args=(progress, name), name="watchdog", daemon=True).start()
+
+
+def _watch(progress: Progress, name: str) -> NoReturn:
+    pause = threading.Event()
+    while progress.stalled_s() < STALL_S:
+        pause.wait(1.0)
+    _log.error("no progress although records wait", worker=name, lag=progress.lag)
+    os._exit(1)  # the loop may be what hangs; everything of record is in a transaction or not at all
