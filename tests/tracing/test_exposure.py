@@ -30,7 +30,11 @@ def columns(stays: list[Stay]) -> Visits:
 
 
 def found(
-    rule: Rule, case: list[Stay], window: tuple[int, int], others: list[Stay], *, backward: bool = False
+    rule: Rule,
+    case: list[Stay],
+    window: tuple[int, int],
+    others: list[Stay],
+    direction: Direction = "forward",
 ) -> Found:
     size = len(case)
     asked = Cases(np.zeros(size, dtype=np.int64), np.full(size, window[0]), np.full(size, window[1]))
