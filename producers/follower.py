@@ -4,7 +4,7 @@ The folds do not: they seek to PostgreSQL's position. At least once: in a group,
 the reader comes back for more, so a reader killed in between sees its last records again and drops them by id.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ def follow(
     group: str = "",
     stop: Callable[[], bool],
     from_beginning: bool = True,
-) -> Iterator[Record]:
+) -> Generator[Record]:
     """Yield the records of `topic`, waiting for more until `stop()` says so (asked several times a second).
 
     Args:

@@ -90,7 +90,7 @@ def _servers(settings: Settings) -> list[str]:
         host, _, port = server.rpartition(":")
         if not host or not port.isascii() or not port.isdigit():
             raise InvalidSettings("is not host:port,…", field="JEJAK_KAFKA")
-        if not (settings.kafka_ca or settings.private_network or _is_loopback(host)):
+        if not (settings.kafka_ca or settings.private_network or is_loopback(host)):
             raise InvalidSettings(
                 "a broker beyond loopback needs TLS (JEJAK_KAFKA_CA), or JEJAK_PRIVATE_NETWORK=true",
                 field="JEJAK_KAFKA",
@@ -98,7 +98,8 @@ def _servers(settings: Settings) -> list[str]:
     return servers
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether this host name or address is this machine itself."""
     if host == "localhost":
         return True
     try:
