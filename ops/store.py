@@ -48,7 +48,7 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
             application_name=APPLICATION,
         )
     except psycopg2.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2]
         raise Unavailable(f"the database does not let {role} in: {reason}") from error
 
 
