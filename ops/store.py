@@ -7,49 +7,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection  # noqa: N812 — a class that psycopg2 spells small
 from psycopg2.extensions import encrypt_password
 
-from ops.secrets import ensure_secret, read_secret
-from schemas.errors import InvalidSettings, Unavailable
+import tracing.store
+from ops.secrets import ensure_secret
+from producers.kafka import is_loopback
+from schemas.errors import InvalidSettings
 from schemas.settings import Settings
 from schemas.topics import SERVICES
+from tracing.store import Connection
 
 SUPERUSER = "postgres"
 OWNER = "jejak_owner"
 OPERATOR = "jejak_ops"
 SERVICE_ROLES = (*(f"jejak_{service}" for service in SERVICES), OPERATOR)
 TEMPORARY_ROLES = ("jejak_visits", "jejak_traces")  # they stage new records in a temporary table
-CONNECT_TIMEOUT_S = 5
-APPLICATION = "jejak"
 
 
 def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
-    """Open a connection as `role` with the password from its file; `database` instead of the settings' one.
+    """Open a connection as `role` with the password from its file; to `database` instead of the settings' one.
 
     Raises:
-        InvalidSettings: the address or the password file is unusable.
+        InvalidSettings: the address or the password file is unusable, or the network between is not private.
         Unavailable: the server does not answer or refuses.
     """
     host, port, name = _address(settings)
-    password = read_secret(settings, "database", role)
-    try:
-        return psycopg2.connect(
-            host=host,
-            port=port,
-            dbname=database or name,
-            user=role,
-            password=password,
-            sslmode="verify-full" if settings.database_ca else "prefer",
-            sslrootcert=settings.database_ca or None,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            application_name=APPLICATION,
+    if not (settings.database_ca or settings.private_network or is_loopback(host)):
+        raise InvalidSettings(
+            "a database beyond loopback needs TLS (JEJAK_DATABASE_CA), or JEJAK_PRIVATE_NETWORK=true",
+            field="JEJAK_DATABASE",
         )
-    except psycopg2.OperationalError as error:
-        reason = str(error).strip().splitlines()[0].rpartition("failed: ")[2]
-        raise Unavailable(f"the database does not let {role} in: {reason}") from error
+    return tracing.store.connect(settings, role, database=f"postgresql://{host}:{port}/{database or name}")
 
 
 @contextmanager
@@ -133,6 +122,14 @@ def fix_partitions(settings: Settings) -> int:
         row = cursor.fetchone()
         assert row is not None
         return int(row[0])
+
+
+def areas_of_facilities(settings: Settings) -> list[str]:
+    """Return the districts in which the registered facilities are, and their provinces, as codes."""
+    with transaction(settings, OPERATOR) as connection, connection.cursor() as cursor:
+        cursor.execute("select distinct district from facility")
+        districts = [str(row[0]) for row in cursor.fetchall()]
+    return sorted({*districts, *(district.partition(".")[0] for district in districts)})
 
 
 def server_version(settings: Settings, role: str = OPERATOR) -> str:

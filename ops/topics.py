@@ -24,8 +24,10 @@ from kafka.admin import (
 )
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from ops.secrets import ensure_secret, read_secret
+from ops.secrets import ensure_secret
 from ops.store import fix_partitions
+from producers.kafka import client_config, explain, explain_start
+from producers.topics import topic_options
 from schemas.errors import BadInput, Conflict, Unavailable
 from schemas.settings import Settings
 from schemas.topics import ALERT_PREFIX, SERVICES, TOPICS, Topic, alert_topic, group_of, office_of, office_user
@@ -109,26 +111,15 @@ def office_rights(office: str) -> list[Right]:
 def admin_client(settings: Settings) -> Iterator[KafkaAdminClient]:
     """Open a client with the administrator's rights; a broker that does not answer is `Unavailable`."""
     try:
-        admin = KafkaAdminClient(bootstrap_servers=settings.kafka, **client_options(settings, ADMIN))
-        try:
-            yield admin
-        finally:
-            admin.close()
+        admin = KafkaAdminClient(**client_config(settings, ADMIN))
     except KafkaError as error:
-        raise Unavailable(f"the broker does not do it: {type(error).__name__}") from error
-
-
-def client_options(settings: Settings, user: str) -> dict[str, object]:
-    """Return kafka-python's options for logging in as `user` with the password from its file."""
-    protected: dict[str, object] = {"security_protocol": "SASL_PLAINTEXT"}
-    if settings.kafka_ca:
-        protected = {"security_protocol": "SASL_SSL", "ssl_cafile": settings.kafka_ca}
-    return protected | {
-        "sasl_mechanism": MECHANISM,
-        "sasl_plain_username": user,
-        "sasl_plain_password": read_secret(settings, "kafka", user),
-        "client_id": f"jejak-{user}",
-    }
+        raise explain_start(error, settings, ADMIN) from error
+    try:
+        yield admin
+    except KafkaError as error:
+        raise explain(error, settings, ADMIN) from error
+    finally:
+        admin.close()
 
 
 def _office(area: str) -> str:
@@ -197,16 +188,8 @@ def _make_topics(settings: Settings, admin: KafkaAdminClient, topics: Sequence[T
 
 
 def _create(settings: Settings, admin: KafkaAdminClient, topics: Sequence[Topic]) -> None:
-    wanted = {
-        topic.name: {
-            "num_partitions": topic.partitions or settings.partitions,
-            "replication_factor": settings.replication,
-            "configs": _config(settings, topic),
-        }
-        for topic in topics
-    }
     try:
-        admin.create_topics(wanted)
+        admin.create_topics({topic.name: topic_options(settings, topic) for topic in topics})
     except TopicAlreadyExistsError:  # another `jejak topics` was faster with one of them
         _check_partitions(settings, admin, topics)
 
@@ -220,9 +203,8 @@ def _check_partitions(settings: Settings, admin: KafkaAdminClient, topics: Seque
         if found.get(topic.name, wanted) != wanted:
             raise Conflict(f"topic {topic.name} has {found[topic.name]} partitions instead of {wanted}")
     admin.alter_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, topic.name, _config(settings, topic)) for topic in topics]
+        [
+            ConfigResource(ConfigResourceType.TOPIC, topic.name, topic_options(settings, topic)["configs"])
+            for topic in topics
+        ]
     )
-
-
-def _config(settings: Settings, topic: Topic) -> dict[str, str]:
-    return topic.config() | {"min.insync.replicas": str(max(1, settings.replication - 1))}

@@ -13,24 +13,25 @@ from kafka import errors as kafka_errors
 from ops.embedded import Servers
 from ops.secrets import read_secret
 from ops.store import OPERATOR, OWNER, SERVICE_ROLES, SUPERUSER, connect
-from ops.topics import client_options
+from producers.kafka import client_config
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import SCAN, SERVICES, TEST_RESULT, alert_topic, group_of, office_user
 
 SHORT_MS = 2_000
+LOGIN = ("security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password")
 
 
 def log_in(settings: Settings, **changed: object) -> None:
-    options = client_options(settings, "gate") | changed
-    KafkaConsumer(bootstrap_servers=settings.kafka, bootstrap_timeout_ms=SHORT_MS, **options).close()
+    options = client_config(settings, "gate") | {"bootstrap_timeout_ms": SHORT_MS} | changed
+    KafkaConsumer(**options).close()
 
 
 def first_fetch(settings: Settings, user: str, topic: str, *, group: str = "") -> None:
     """Fetch once from the topic's start, as a worker does; an empty answer is fine, a refusal raises."""
 
     async def fetch() -> None:
-        options = client_options(settings, user)
+        options = {key: value for key, value in client_config(settings, user).items() if key in LOGIN}
         group_id = group or f"{group_of(user)}.test"
         consumer = AIOKafkaConsumer(topic, bootstrap_servers=settings.kafka, group_id=group_id, **options)
         try:
@@ -76,8 +77,7 @@ def test_the_service_of_a_topic_can_read_it(servers: Servers) -> None:
 
 @pytest.mark.parametrize("user", [service for service in SERVICES if service not in TEST_RESULT.writers])
 def test_a_service_cannot_write_test_results(servers: Servers, user: str) -> None:
-    options = client_options(servers.settings, user) | {"enable_idempotence": False}
-    producer = KafkaProducer(bootstrap_servers=servers.kafka, **options)
+    producer = KafkaProducer(**client_config(servers.settings, user), enable_idempotence=False)
     with pytest.raises(kafka_errors.TopicAuthorizationFailedError):
         producer.send(TEST_RESULT.name, b"x", partition=0).get(timeout=10)
     producer.close()
@@ -117,8 +117,9 @@ def test_the_database_has_no_socket_file(servers: Servers) -> None:
 
 @pytest.mark.parametrize("other", ["postgres", "template1"])
 def test_a_service_cannot_use_another_database(servers: Servers, other: str) -> None:
-    with pytest.raises(Unavailable, match="permission denied"):
+    with pytest.raises(Unavailable):
         connect(servers.settings, "jejak_gate", database=other)
+    connect(servers.settings, "jejak_gate").close()
 
 
 @pytest.mark.parametrize(
