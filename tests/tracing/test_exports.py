@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from schemas.errors import BadInput
 from tracing.exports import check_folder, safe_cell, whole_folder, write_csv
 
+CELLS = st.text(st.sampled_from("=+-@\t\r\n '\",;07.eé\uff1d\u00a0"), max_size=6) | st.text(max_size=6)
+
 
 def write_results(out: Path, *names: str, onto: Path | None = None) -> None:
     with whole_folder(out) as folder:
@@ -17,9 +19,6 @@ def write_results(out: Path, *names: str, onto: Path | None = None) -> None:
             if onto is not None:
                 (folder / name).symlink_to(onto)
             write_csv(folder / name, ["a"], [["1"]])
-
-
-CELLS = st.text(st.sampled_from("=+-@\t\r\n '\",;07.eé\uff1d\u00a0"), max_size=6) | st.text(max_size=6)
 
 
 @pytest.mark.parametrize(
