@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from producers.kafka import is_loopback
+from producers.network import is_loopback
 from schemas.errors import BadInput, Conflict, InvalidSettings, JejakError, NotFound, Refused, Unavailable
 from schemas.settings import Settings
 

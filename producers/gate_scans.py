@@ -18,11 +18,12 @@ IN_FLIGHT: Final = 4
 REASONS_SHOWN: Final = 5
 
 
-class Subject(msgspec.Struct, frozen=True):
+class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who passed, as the gate asks: the vault turns it into the person id."""
 
     type: str  # nik, passport, kitas, temporary; test in demo mode
     value: str
+    district: str = ""  # of residence, e.g. 36.71; a NIK does not say it
 
 
 class GateScan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

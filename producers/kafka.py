@@ -1,6 +1,5 @@
 """How every client of ours reaches Kafka: addresses, SCRAM password from its file, TLS, and errors in our own words."""
 
-import ipaddress
 import logging
 import re
 from typing import Any, Final
@@ -15,6 +14,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from producers.network import is_loopback
 from schemas.errors import BadInput, InvalidSettings, JejakError, Refused, Unavailable
 from schemas.settings import Settings
 
@@ -96,16 +96,6 @@ def _servers(settings: Settings) -> list[str]:
                 field="JEJAK_KAFKA",
             )
     return servers
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether this host name or address is this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _password(settings: Settings, user: str) -> str:

@@ -1,4 +1,4 @@
-"""Where the presence data that ships with us lies: real stays of 720 people, CC0, see its README."""
+"""Where the presence data that ships with us lies: real stays of 712 people, CC0, see its README."""
 
 from pathlib import Path
 from typing import Final
