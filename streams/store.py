@@ -13,8 +13,6 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 import msgspec
 import psycopg2
 import structlog
-from psycopg2.extensions import connection as Connection  # noqa: N812 — psycopg2 names its class in lower case
-from psycopg2.extensions import cursor as Cursor  # noqa: N812 — psycopg2 names its class in lower case
 from psycopg2.extras import execute_values
 
 from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, StopWorker, Unavailable
@@ -23,9 +21,10 @@ from streams.batches import Batch, Log, Partition, Record
 from streams.metrics import FOLD_BATCH_SECONDS, FOLD_LAG, FOLD_RECORDS, FOLD_RETRIES
 from streams.sealing import Seal
 from streams.watchdog import Progress
-from tracing.store import connect
+from tracing.store import Connection, Cursor, connect
 
 TROUBLE: Final = frozenset({"08", "40", "53", "55", "57", "58"})  # SQLSTATE classes that pass by themselves
+OURS: Final = frozenset({"28", "42"})  # no record is to blame for these: none may become a dead letter by them
 PAUSE_MIN_S: Final = 0.05
 PAUSE_MAX_S: Final = 2.0
 # A worker that was stopped in mid-transaction must not hold its position for ever, nor wait for one that does.
@@ -124,6 +123,8 @@ class BatchStore:
         try:
             self._with_database(lambda conn: self._commit(conn, source, lambda cur: self._fold(cur, source, records)))
         except psycopg2.Error as error:
+            if is_ours(error):
+                raise
             code = error.pgcode or "none"
             FOLD_RETRIES.labels("refused").inc()
             _log.warning("the database refused a batch", topic=source.topic, sqlstate=code, records=len(records))
@@ -174,8 +175,11 @@ class BatchStore:
             FOLD_RECORDS.labels(source.topic, name).inc(number)
         self.progress.done[source] = self.progress.done.get(source, 0) + sum(counted.values())
         self.progress.made()
-        for letter in result.dead:
-            _log.warning("dead letter", topic=source.topic, partition=source.partition, offset=letter.offset)
+        if result.dead:
+            first = result.dead[0].offset
+            _log.warning(
+                "dead letters", topic=source.topic, partition=source.partition, offset=first, records=len(result.dead)
+            )
 
     def _with_database(self, step: Callable[[Connection], T]) -> T:
         """Return `step(connection)`, tried again on a fresh connection while the database is in trouble."""
@@ -216,6 +220,11 @@ def _refusal_named() -> Iterator[None]:
         yield
     except psycopg2.Error as error:
         raise StopWorker(f"the database refuses this worker: SQLSTATE {error.pgcode}") from None
+
+
+def is_ours(error: psycopg2.Error) -> bool:
+    """Say whether the error speaks of this worker, not of a record: no right, no such table, no such login."""
+    return (error.pgcode or "")[:2] in OURS
 
 
 def is_trouble(error: Exception) -> bool:
