@@ -1,0 +1,175 @@
+"""The scans desk: one scan, or up to 1,000, checked, given a person id and acknowledged by Kafka before we say yes.
+
+One bad scan of a batch fails alone. After 503 the caller sends all again with the same ids: repeats change nothing.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from litestar import post
+
+from portal.bodies import BatchAnswer, ScanAnswer, ScanBatch, ScanBody, check_not_ahead, read_body
+from portal.desk import Desk, GateRequest, desk_of
+from portal.identity import Subject, normalise
+from portal.keys import Principal, allow
+from portal.openapi import with_body
+from portal.problems import NotYours, TooLarge
+from portal.store import FacilityRow
+from schemas.errors import BadInput, InvalidEvent
+from schemas.events import Channel, Kind, Scan
+
+BATCH_MAX: Final = 1_000
+AGE_MAX: Final = timedelta(days=30)  # older ones come as files, with an import key
+
+_uuid7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_several: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    scans: msgspec.Raw = msgspec.Raw()  # empty: not there
+
+
+class _StrictEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    scans: list[msgspec.Raw]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    scan_id: Any = None
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A scan that can be sent as soon as its person has an id."""
+
+    body: ScanBody
+    subject: Subject
+    facility: FacilityRow
+
+
+@post("/v1/scans", guards=[allow("gate", "import")], status_code=200, operation_class=with_body(ScanBody, ScanBatch))
+async def post_scans(request: GateRequest) -> ScanAnswer | BatchAnswer:
+    """Take one scan, or up to 1,000 as an array or as `{"scans": […]}`."""
+    desk, now = desk_of(request), datetime.now(UTC)
+    items, single = split(await request.body())
+    judged = await _judge_all(desk, request.user, items, now)
+    if single and isinstance(judged[0], BadInput):
+        desk.measures.count_scans(accepted=0, invalid=1)
+        raise judged[0]
+    good = [scan for scan in judged if isinstance(scan, Checked)]
+    await _accept(desk, request.user, good, now)
+    desk.measures.count_scans(accepted=len(good), invalid=len(judged) - len(good))
+    answers = [_answer(item, scan) for item, scan in zip(items, judged, strict=True)]
+    return answers[0] if single else BatchAnswer(results=answers)
+
+
+def split(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], bool]:
+    """Return the scans of a body as they came, and whether it is a single one.
+
+    Raises:
+        InvalidEvent: the body is not JSON, or not of any of the three forms.
+        TooLarge: there are more than 1,000.
+    """
+    try:
+        if data.lstrip()[:1] == b"[":
+            items = _several.decode(data)
+        elif not bytes(msgspec.json.decode(data, type=_Envelope).scans):
+            return [data], True
+        else:
+            items = msgspec.json.decode(data, type=_StrictEnvelope).scans
+    except msgspec.ValidationError:
+        raise InvalidEvent("is neither a scan nor a list of scans", field="body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidEvent("is not JSON", field="body") from None
+    if len(items) > BATCH_MAX:
+        raise TooLarge(f"more than {BATCH_MAX:,} scans at once")
+    return items, False
+
+
+def check_scan(body: ScanBody, principal: Principal, facility: FacilityRow | None, now: datetime) -> FacilityRow:
+    """Return the scan's facility if this key may send this scan now.
+
+    Raises:
+        BadInput: names the field; NotYours when it is another's facility.
+    """
+    if facility is None:
+        raise InvalidEvent("is not known", field="facility_id")
+    if not principal.may_speak_for(facility.facility_id, facility.district):
+        raise NotYours("is not this key's", field="facility_id")
+    check_not_ahead(body.at, now, "at")
+    if principal.role != "import":
+        if body.at < now - AGE_MAX:
+            raise InvalidEvent("is more than 30 days ago", field="at")
+        if body.channel is Channel.IMPORT:
+            raise InvalidEvent("is for import keys only", field="channel")
+    return facility
+
+
+async def _judge_all(
+    desk: Desk, principal: Principal, items: Sequence[bytes | msgspec.Raw], now: datetime
+) -> list[Checked | BadInput]:
+    bodies = [_read(item) for item in items]
+    await desk.register.know({body.facility_id for body in bodies if isinstance(body, ScanBody)})
+    return [body if isinstance(body, BadInput) else _judge(desk, principal, body, now) for body in bodies]
+
+
+def _read(item: bytes | msgspec.Raw) -> ScanBody | BadInput:
+    try:
+        return read_body(ScanBody, bytes(item))
+    except InvalidEvent as error:
+        return error
+
+
+def _judge(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked | BadInput:
+    try:
+        facility = check_scan(body, principal, desk.register.get(body.facility_id), now)
+        who = body.subject
+        return Checked(body, normalise(who.type, who.value, who.district, demo=desk.settings.demo), facility)
+    except BadInput as error:
+        return error
+
+
+async def _accept(desk: Desk, principal: Principal, scans: Sequence[Checked], now: datetime) -> None:
+    ids = await desk.person_ids([scan.subject for scan in scans])
+    await desk.send([_event(scan, person, principal, now) for scan, person in zip(scans, ids, strict=True)])
+
+
+def _event(scan: Checked, person_id: str, principal: Principal, now: datetime) -> Scan:
+    body = scan.body
+    return Scan(
+        scan_id=body.scan_id,
+        person_id=person_id,
+        facility_id=body.facility_id,
+        kind=Kind(scan.facility.kind),
+        time_zone=scan.facility.time_zone,
+        zone=body.zone,
+        group_id=body.group_id,
+        gate=body.gate,
+        at=body.at,
+        admitted=body.admitted,
+        refused_reason=body.refused_reason,
+        role=body.role,
+        channel=Channel.IMPORT if principal.role == "import" else body.channel,
+        assurance=body.assurance,
+        device_id=body.device_id,
+        device_seq=body.device_seq,
+        poster_version=body.poster_version,
+        entered_by=principal.name,
+        received_at=now,
+    )
+
+
+def _answer(item: bytes | msgspec.Raw, scan: Checked | BadInput) -> ScanAnswer:
+    if isinstance(scan, Checked):
+        return ScanAnswer(scan_id=scan.body.scan_id, status="accepted")
+    return ScanAnswer(scan_id=_scan_id_of(item), status="invalid", field=scan.field, reason=scan.reason)
+
+
+def _scan_id_of(item: bytes | msgspec.Raw) -> str | None:
+    """Return the id of a bad scan, if it has the form of one: anything else may be somebody's number."""
+    try:
+        found = msgspec.json.decode(item, type=_Named).scan_id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if isinstance(found, str) and _uuid7.fullmatch(found) else None

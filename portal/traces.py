@@ -1,0 +1,158 @@
+"""The traces desk: an epidemiologist asks for a trace, a second one approves, both read it and judge candidates.
+
+Outside his area a caller learns nothing: 404, as for a case that is not there. Every reading goes to the audit.
+"""
+
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from litestar import get, post
+
+from portal import store
+from portal.bodies import (
+    ApprovalBody,
+    CaseLine,
+    CaseList,
+    DecisionBody,
+    RequestAnswer,
+    TraceBody,
+    check_day_not_ahead,
+    read_body,
+)
+from portal.desk import Desk, GateRequest, desk_of
+from portal.identifiers import new_uuid7
+from portal.identity import normalise
+from portal.keys import Principal, allow, covers
+from portal.openapi import with_body
+from portal.store import CaseRow, Connection
+from schemas.errors import BadInput, Conflict, NotFound
+from schemas.events import ContactDecision, TraceRequest
+
+CASES_MAX: Final = 500
+ROLE: Final = "epidemiologist"
+
+
+@post("/v1/traces", guards=[allow(ROLE)], status_code=202, operation_class=with_body(TraceBody))
+async def post_trace(request: GateRequest) -> RequestAnswer:
+    """Ask for a trace of a person (opens a case) or of a case; it waits for a second person's approval."""
+    desk, principal, now = desk_of(request), request.user, datetime.now(UTC)
+    body = read_body(TraceBody, await request.body())
+    for field in ("date_onset", "date_specimen", "date_isolation"):
+        check_day_not_ahead(getattr(body, field), now, field)
+    event = TraceRequest(
+        request_id=body.request_id,
+        person_id=await _person_of(desk, principal, body),
+        case_id=body.case_id,
+        action="request",
+        by=principal.name,
+        role=principal.role,
+        area=principal.area,
+        reason=body.reason,
+        date_onset=body.date_onset,
+        date_specimen=body.date_specimen,
+        date_isolation=body.date_isolation,
+        at=now,
+    )
+    await desk.send([event])
+    return RequestAnswer(request_id=body.request_id)
+
+
+@get("/v1/traces", guards=[allow(ROLE)])
+async def list_traces(request: GateRequest) -> CaseList:
+    """List the cases of the caller's area and those he asked for, the newest 500, pending ones first."""
+    rows = await desk_of(request).read(_list_audited, request.user)
+    return CaseList(
+        cases=[
+            CaseLine(
+                case_id=row.case_id,
+                state=row.state,
+                classification=row.classification,
+                area=row.area,
+                requested_by=row.requested_by,
+                reason=row.reason,
+                opened_at=row.opened_at,
+            )
+            for row in rows
+        ]
+    )
+
+
+@post(
+    "/v1/traces/{case_id:str}/approval", guards=[allow(ROLE)], status_code=202, operation_class=with_body(ApprovalBody)
+)
+async def post_approval(request: GateRequest, case_id: str) -> RequestAnswer:
+    """Approve or refuse what somebody else asked for: 409 for one's own request, or when nothing waits."""
+    desk, principal = desk_of(request), request.user
+    body = read_body(ApprovalBody, await request.body())
+    case = await desk.read(_visible_case, principal, case_id)
+    if case.requested_by == principal.name:
+        raise Conflict("a second, different person must approve")
+    if case.state != "pending":
+        raise Conflict("the case does not wait for an approval")
+    event = _answer_to(case, body.action, body.reason, principal)
+    await desk.send([event])
+    return RequestAnswer(request_id=event.request_id)
+
+
+@post(
+    "/v1/traces/{case_id:str}/decisions", guards=[allow(ROLE)], status_code=202, operation_class=with_body(DecisionBody)
+)
+async def post_decision(request: GateRequest, case_id: str) -> RequestAnswer:
+    """Confirm or drop a candidate, or leave it open again."""
+    desk, principal, now = desk_of(request), request.user, datetime.now(UTC)
+    body = read_body(DecisionBody, await request.body())
+    case = await desk.read(_visible_case, principal, case_id)
+    if not await desk.read(store.has_contact, case_id, body.contact_ref):
+        raise NotFound("the case has no such contact")
+    event = ContactDecision(
+        decision_id=new_uuid7(now),
+        person_id=case.person,
+        case_id=case.case_id,
+        contact_ref=body.contact_ref,
+        decision=body.decision,
+        by=principal.name,
+        role=principal.role,
+        reason=body.reason,
+        at=now,
+    )
+    await desk.send([event])
+    return RequestAnswer(request_id=event.decision_id)
+
+
+async def _person_of(desk: Desk, principal: Principal, body: TraceBody) -> str:
+    if (body.subject is None) == (not body.case_id):
+        raise BadInput("either a subject or a case_id is needed", field="subject")
+    if body.subject is None:
+        case: CaseRow = await desk.read(_visible_case, principal, body.case_id)
+        return case.person
+    who = body.subject
+    (person_id,) = await desk.person_ids([normalise(who.type, who.value, who.district, demo=desk.settings.demo)])
+    return person_id
+
+
+def _answer_to(case: CaseRow, action: Literal["approve", "refuse"], reason: str, principal: Principal) -> TraceRequest:
+    now = datetime.now(UTC)
+    return TraceRequest(
+        request_id=new_uuid7(now),
+        person_id=case.person,
+        case_id=case.case_id,
+        action=action,
+        by=principal.name,
+        role=principal.role,
+        area=principal.area,
+        reason=reason,
+        at=now,
+    )
+
+
+def _visible_case(conn: Connection, principal: Principal, case_id: str) -> CaseRow:
+    case = store.find_case(conn, case_id)
+    if case is None or not (covers(principal.area, case.area) or case.requested_by == principal.name):
+        raise NotFound("no such case")
+    return case
+
+
+def _list_audited(conn: Connection, principal: Principal) -> list[CaseRow]:
+    rows = store.list_cases(conn, principal.area, principal.name, CASES_MAX)
+    store.append_audit(conn, principal.name, "list traces", f"{len(rows)} cases")
+    return rows
