@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
+from itertools import count
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 import faust
@@ -23,9 +25,12 @@ from schemas.errors import JejakError, StopWorker
 from schemas.settings import Settings
 from schemas.topics import group_of
 from streams.batches import Batch, BatchSchema, BatchTransport, Log, Partition
+from streams.metrics import write_metrics
 from streams.watchdog import Progress, watch
 
 STOP_TIMEOUT_S: Final = 10.0
+BEAT_S: Final = 0.2
+METRICS_EVERY: Final = 25  # beats: 5 s
 FETCH_BYTES: Final = 4 * 1024 * 1024  # per partition: so that a batch can reach `batch_max`
 _log = structlog.get_logger(__name__)
 
@@ -138,13 +143,16 @@ def run_worker(
     """
 
     async def run() -> None:
-        await _run(build_app(settings, name, topics, handler, slot, batch_max=batch_max), f"{name}-{slot}")
+        metrics_file = settings.home / "run" / "metrics" / f"{name}-{slot}.prom"
+        await _run(
+            build_app(settings, name, topics, handler, slot, batch_max=batch_max), f"{name}-{slot}", metrics_file
+        )
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
 
 
-async def _run(app: Pump, name: str) -> None:
+async def _run(app: Pump, name: str, metrics_file: Path) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -152,7 +160,7 @@ async def _run(app: Pump, name: str) -> None:
     watch(app.handler.progress, name)
     starting = asyncio.ensure_future(app.start())
     _log.info("worker starts", worker=name)
-    async for _ in _beats(app):
+    async for _ in _beats(app, metrics_file):
         ended = app.should_stop or (starting.done() and starting.exception() is not None)
         if asked.is_set() or app.failure or ended:
             break
@@ -172,11 +180,14 @@ async def _run(app: Pump, name: str) -> None:
         raise StopWorker(f"Kafka ended the worker: {type(reason).__name__}")
 
 
-async def _beats(app: Pump) -> AsyncIterator[None]:
-    while True:
+async def _beats(app: Pump, metrics_file: Path) -> AsyncIterator[None]:
+    for number in count():
         app.handler.progress.beat(app.lag())
         yield
-        await asyncio.sleep(0.2)
+        if number % METRICS_EVERY == 0:
+            with suppress(OSError):  # a home that cannot be written must not stop the fold
+                write_metrics(metrics_file)
+        await asyncio.sleep(BEAT_S)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -7,6 +7,7 @@ found by halving the batch, and kept as a dead letter with its SQLSTATE.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from time import monotonic, sleep
 from typing import Final, NamedTuple, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ import psycopg2
 import structlog
 from psycopg2.extras import execute_values
 
-from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, StopWorker, Unavailable
+from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, NotFound, StopWorker, Unavailable
 from schemas.settings import Settings
 from streams.batches import Batch, Log, Partition, Record
 from streams.metrics import FOLD_BATCH_SECONDS, FOLD_LAG, FOLD_RECORDS, FOLD_RETRIES
@@ -46,6 +47,16 @@ class Dead(NamedTuple):
 
     offset: int
     value: bytes | None
+    reason: str
+
+
+class Letter(NamedTuple):
+    """A dead letter as it is listed."""
+
+    topic: str
+    partition: int
+    offset: int
+    at: datetime
     reason: str
 
 
@@ -316,6 +327,29 @@ def write_dead(cur: Cursor, seal: Seal, source: Source, dead: Iterable[Dead]) ->
     if rows:
         into = 'insert into dead_letter (topic, partition, "offset", sealed, reason) values %s on conflict do nothing'
         execute_values(cur, into, rows)
+
+
+def read_dead(cur: Cursor, limit: int) -> list[Letter]:
+    """Return the newest dead letters, sealed as they are."""
+    cur.execute('select topic, partition, "offset", at, reason from dead_letter order by at desc limit %s', (limit,))
+    return [Letter(*row) for row in cur.fetchall()]
+
+
+def take_out_dead(cur: Cursor, source: Source, offset: int, *, who: str, reason: str) -> bytes:
+    """Return one sealed letter, and write into the audit that `who` saw it.
+
+    Raises:
+        NotFound: there is none at that place.
+    """
+    cur.execute(
+        'select sealed from dead_letter where topic = %s and partition = %s and "offset" = %s', (*source, offset)
+    )
+    row = cur.fetchone()
+    if row is None:
+        raise NotFound(f"no dead letter at {source.topic} {source.partition} {offset}")
+    place = f"{source.topic} {source.partition} {offset}"
+    cur.execute("select append_audit(%s, 'dead letter unsealed', %s, %s)", (who, place, reason))
+    return bytes(row[0])
 
 
 def write_outbox(cur: Cursor, source: Source, topic: str, events: Sequence[tuple[int, bytes, bytes | None]]) -> None:

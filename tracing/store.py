@@ -7,6 +7,7 @@ instants are microseconds since 1970, facilities their number.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import StringIO
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -42,11 +43,16 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
 
     Raises:
         Unavailable: the server does not answer, or refuses the role.
-        InvalidSettings: no address is set, or its password file is missing.
+        InvalidSettings: no address is set, its network is not private, or its password file is missing.
     """
     address = urlsplit(database or settings.database)
     if not address.hostname:
         raise InvalidSettings("is not set", field="JEJAK_DATABASE")
+    if not (settings.database_ca or settings.private_network or _is_loopback(address.hostname)):
+        raise InvalidSettings(
+            "a database beyond loopback needs TLS (JEJAK_DATABASE_CA), or JEJAK_PRIVATE_NETWORK=true",
+            field="JEJAK_DATABASE",
+        )
     try:
         password = settings.secret_file("database", role).read_text().strip()
     except OSError as error:
@@ -234,6 +240,15 @@ def add_counts(cur: Cursor, shard: int, differences: Mapping[FacilityHour, Count
             (_array(str(facility) for facility, _ in empty), _array(str(hour) for _, hour in empty), shard),
         )
     return now
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _array(items: Iterable[str]) -> str:

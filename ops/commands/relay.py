@@ -1,0 +1,18 @@
+"""`jejak relay`: publishes the outbox; `jejak up` starts and restarts it."""
+
+import click
+
+from ops.embedded import running_settings
+from ops.log import set_up_logs
+from schemas.settings import Settings
+
+
+@click.command()
+@click.pass_obj
+def relay(settings: Settings) -> None:
+    """Publish what the folds leave in the outbox, until stopped. Several relays share the work."""
+    from streams import relay as outgoing
+
+    settings = running_settings(settings)
+    set_up_logs(settings.log_level)
+    outgoing.run(settings, settings.home / "run" / "metrics" / "relay.prom")

@@ -1,0 +1,1 @@
+"""The outbox read by the relay: what transactions left to be published."""

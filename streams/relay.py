@@ -1,0 +1,114 @@
+"""The relay: publishes what transactions left in the outbox. At least once, in order within each source partition.
+
+A row is marked after every one of its events is acknowledged; after a failed send it begins again from the first
+row that is not. Consumers drop repeats by id. Several relays share the work: each source partition is one relay's
+at a time.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from producers.sender import Sender, SendFuture
+from producers.topics import ensure_topic
+from schemas.errors import DatabaseAway, Unavailable
+from schemas.settings import Settings
+from schemas.topics import ALERT_PREFIX, alert_topic
+from streams.metrics import RELAY_EVENTS, RELAY_WAITING, write_metrics
+from streams.outbox.store import Outbox, Row
+from streams.store import Source
+
+USER: Final = "relay"
+POLL_S: Final = 1.0
+PAUSE_S: Final = 0.5
+HOUSEKEEPING_S: Final = 10.0
+_log = structlog.get_logger(__name__)
+
+
+class Relay:
+    """One relay process; `work_off` publishes everything that waits and that no other relay holds."""
+
+    def __init__(self, settings: Settings, sender: Sender, outbox: Outbox) -> None:
+        self._settings = settings
+        self._sender = sender
+        self._outbox = outbox
+        self._known_topics: set[str] = set()
+
+    def work_off(self, stopped: Callable[[], bool] = lambda: False) -> int:
+        """Publish what waits; return how many events were."""
+        waiting = self._outbox.waiting()
+        RELAY_WAITING.set(sum(count for _, count in waiting))
+        return sum(self._work_off(source, stopped) for source, _ in waiting)
+
+    def _work_off(self, source: Source, stopped: Callable[[], bool]) -> int:
+        published = 0
+        with self._outbox.alone_with(source) as mine:
+            while mine and not stopped() and (rows := self._outbox.next_rows(source)):
+                published += self._publish(rows)
+                self._outbox.mark(rows)
+        return published
+
+    def _publish(self, rows: Sequence[Row]) -> int:
+        futures: list[SendFuture] = []
+        for row in rows:
+            self._ensure(row.topic)
+            events = row.events()
+            futures += [self._sender.send(row.topic, key, value, partition) for partition, key, value in events]
+            RELAY_EVENTS.labels(_family(row.topic)).inc(len(events))
+        self._sender.confirm(futures)
+        return len(futures)
+
+    def _ensure(self, topic: str) -> None:
+        """Make an office's topic before its first use; all others are made with the installation."""
+        if topic.startswith(ALERT_PREFIX) and topic not in self._known_topics:
+            ensure_topic(self._settings, USER, alert_topic(topic.removeprefix(ALERT_PREFIX)))
+            self._known_topics.add(topic)
+
+
+def run(settings: Settings, metrics_file: Path) -> None:
+    """Relay until SIGTERM or SIGINT.
+
+    Raises:
+        DatabaseAway: the database or Kafka stayed away longer than a worker waits.
+        StopWorker: the database refuses the relay.
+    """
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    away_since: float | None = None
+    while not asked.is_set():
+        try:
+            with Sender(settings, USER) as sender, closing(Outbox(settings)) as outbox:
+                _log.info("relay starts")
+                relay = Relay(settings, sender, outbox)
+                away_since = None
+                _relay(relay, outbox, asked, metrics_file)
+        except Unavailable as error:
+            away_since = away_since or monotonic()
+            _log.warning("the relay waits", error=type(error.__cause__ or error).__name__)
+            if monotonic() - away_since > settings.database_wait_s:
+                raise DatabaseAway(str(error)) from error
+            asked.wait(PAUSE_S)
+    _log.info("relay ends")
+
+
+def _relay(relay: Relay, outbox: Outbox, asked: threading.Event, metrics_file: Path) -> None:
+    tidied_at = monotonic()
+    while not asked.is_set():
+        relay.work_off(asked.is_set)
+        if monotonic() - tidied_at > HOUSEKEEPING_S:
+            outbox.remove_old()
+            write_metrics(metrics_file)
+            tidied_at = monotonic()
+        outbox.wait(POLL_S)
+
+
+def _family(topic: str) -> str:
+    """Return the topic's label: an office is never one."""
+    return ALERT_PREFIX + "*" if topic.startswith(ALERT_PREFIX) else topic
