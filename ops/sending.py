@@ -16,7 +16,7 @@ INTERRUPTED = 130
 TICK_S = 0.2
 
 
-def send_and_tell(client: GateClient, batches: Iterable[list[GateScan]], total: int) -> Sent:
+def send_and_tell(client: GateClient, batches: Iterable[list[GateScan]], total: int | None = None) -> Sent:
     """Send all batches and print one line of what became of them; exit 130 when interrupted."""
     sent = Sent()
     try:
@@ -30,7 +30,7 @@ def send_and_tell(client: GateClient, batches: Iterable[list[GateScan]], total: 
 
 
 @contextmanager
-def _progress(sent: Sent, total: int) -> Iterator[None]:
+def _progress(sent: Sent, total: int | None) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
