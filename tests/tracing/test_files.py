@@ -1,8 +1,13 @@
 """What the strict reader accepts and how it says what it does not."""
 
+import csv
+import io
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.errors import BadInput
 from tests.tracing.persons import at
@@ -105,6 +110,20 @@ def test_a_field_of_64_kib_counts_in_bytes(tmp_path: Path) -> None:
 
 def test_a_file_without_line_ends_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     assert refusal(tmp_path, b"id,at\n" + b"x," * (LINE_BYTES_MAX // 2) + b"x\n") == (2, "row")
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.lists(st.sampled_from([b"id", b"at", b",", b'"', b"\n", b"\r\n", b"\r", b"\0", b"\xff", "é".encode(), b"7"])))
+def test_any_bytes_are_the_rows_the_csv_module_reads_or_bad_input(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes]
+) -> None:
+    content = b"id,at\n" + b"".join(pieces)
+    found: list[tuple[int, dict[str, str]]] | None = None
+    with suppress(BadInput):
+        found = rows(tmp_path_factory.mktemp("csv"), content)
+    if found is not None:
+        reader = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+        assert [list(row.values()) for _, row in found] == list(reader)[1:]
 
 
 def test_rows_before_a_bad_one_are_not_held_back(tmp_path: Path) -> None:

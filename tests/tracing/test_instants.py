@@ -82,6 +82,18 @@ def test_a_clock_moved_by_half_an_hour_leaves_half_of_the_hour_it_cuts() -> None
     ]
 
 
+def test_an_hour_ends_where_the_clock_is_moved_in_its_middle() -> None:
+    zone = "Asia/Jakarta"
+    begin = utc(1923, 12, 31, 16)  # at 16:40 UTC local mean time ended: 23:47:12 became midnight
+    assert [
+        (hour_text(hour, zone), us // MINUTE_US) for hour, us in hours_between(begin, begin + 2 * HOUR_US, zone)
+    ] == [
+        ("1923-12-31T23:00:00+07:07:12", 40),
+        ("1924-01-01T00:00:00+07:20", 60),
+        ("1924-01-01T01:00:00+07:20", 20),
+    ]
+
+
 def test_local_mean_time_has_clock_hours_too() -> None:
     moment = us_of(datetime(1850, 1, 1, 8, 30, tzinfo=ZoneInfo("Asia/Jakarta")))
     assert text_of(moment, "Asia/Jakarta") == "1850-01-01T08:30:00+07:07:12"
