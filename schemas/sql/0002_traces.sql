@@ -18,6 +18,8 @@ create table test_result (
     date_isolation date,
     received_at    timestamptz not null,
     digest         uuid not null,
+    area           text not null default '',  -- of the key that sent it, or the laboratory's district
+    opens          boolean not null default false,  -- a laboratory's final result whose lab_ref was new: needs no approval
     case_id        text
 );
 create index test_result_by_person on test_result (person, specimen_at);
@@ -52,9 +54,14 @@ create table trace_request (
     by         text not null,
     role       text not null,
     reason     text not null,
+    area       text not null default '',
+    date_onset     date,
+    date_specimen  date,
+    date_isolation date,
     outcome    text not null,  -- done, or why not
     at         timestamptz not null
 );
+create index trace_request_by_person on trace_request (person);
 
 create table trace (
     trace_id     bigint generated always as identity primary key,
@@ -62,6 +69,7 @@ create table trace (
     rule         text not null,
     state        text not null default 'open' check (state in ('open', 'closed', 'stale')),
     revision     int not null default 0,
+    due          boolean not null default true,  -- a fact came that no run has read yet
     window_from  timestamptz,
     window_to    timestamptz,
     header       jsonb not null default '{}',  -- thresholds, high-water mark of the data, row counts, run time
@@ -105,6 +113,7 @@ create table candidate (
     primary key (trace_id, degree, from_person, person)
 );
 create index candidate_by_ref on candidate (contact_ref);
+create index candidate_by_person on candidate (person);
 
 create table contact_decision (
     decision_id uuid primary key,
@@ -118,6 +127,7 @@ create table contact_decision (
     outcome     text not null,
     at          timestamptz not null
 );
+create index contact_decision_by_case on contact_decision (case_id);
 
 create table reference (  -- random names handed out, so that no office can join them
     case_id text not null,
@@ -140,6 +150,13 @@ create table alert (
     acknowledged_at timestamptz
 );
 create index alert_by_trace on alert (trace_id, office);
+
+create table person_status (  -- what the gate was last told of a person because of a case; gone with its tombstone
+    person  uuid not null,
+    case_id text not null references "case",
+    until   timestamptz not null,
+    primary key (person, case_id)
+);
 
 create table person_area (  -- residence, where known; written by the vault, readable by traces
     person   uuid primary key,

@@ -25,7 +25,7 @@ end $$;
 -- traces
 grant select on facility, visit, visit_long, every_visit, scan, person_area, setting_dated to jejak_traces;
 grant select, insert, update on test_result, "case", trace_request, trace, contact_decision, reference to jejak_traces;
-grant select, insert, update, delete on exposure, candidate to jejak_traces;
+grant select, insert, update, delete on exposure, candidate, person_status to jejak_traces;
 grant select, insert on alert to jejak_traces;
 grant usage on sequence case_number to jejak_traces;
 
@@ -44,7 +44,7 @@ grant execute on function append_audit(text, text, text, text) to jejak_gate, je
 -- the operator
 grant select on facility, stay_rule, scan, scan_decision, visit, visit_long, every_visit, facility_hour, position, lost_range,
     outbox, "case", trace, exposure, candidate, alert, test_result, trace_request, contact_decision, reference, setting_dated,
-    audit, dead_letter to jejak_ops;
+    person_status, audit, dead_letter to jejak_ops;
 grant insert, update on facility, api_key to jejak_ops;
 grant insert on stay_rule, lost_range to jejak_ops;
 grant select on api_key to jejak_ops;

@@ -1,0 +1,144 @@
+"""From exposures to candidates: one per person met, ranked, each with a sentence that says why. Pure.
+
+Until something better than minutes is known, rank is the time together, longest first; nobody is left out.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import groupby
+from typing import Final
+
+import msgspec
+
+from tracing.instants import MINUTE_US
+from tracing.windows import local_day
+
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MINUS: Final = "\N{MINUS SIGN}"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A facility, as far as a trace needs it."""
+
+    facility_no: int
+    facility_id: str
+    name: str
+    time_zone: str
+    district: str
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """One overlap that counts; `zone` is that of the case's visit when it began."""
+
+    degree: int = 1
+    from_visit: str
+    to_visit: str
+    from_person: str
+    to_person: str
+    place: Place
+    zone: str
+    role: str  # of the one who was met
+    start: int
+    end: int
+    estimated_ends: tuple[str, ...] = ()  # in words: which ends of the two visits nobody scanned
+
+    @property
+    def facts(self) -> tuple[str, str, int, int, bool]:
+        """Return what has to differ for the exposure to be another one."""
+        return self.from_visit, self.to_visit, self.start, self.end, bool(self.estimated_ends)
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A person whom the rule makes a co-visitor of the case."""
+
+    degree: int
+    from_person: str
+    person: str
+    exposures: tuple[Exposure, ...]  # in the order of time
+    already_case: bool = False
+    reason: str = ""
+
+    @property
+    def longest(self) -> Exposure:
+        """Return the longest exposure, the earliest at a tie: its place and zone stand for all."""
+        return max(self.exposures, key=lambda one: (one.end - one.start, -one.start))
+
+    @property
+    def overlap_us(self) -> int:
+        """Return the time of all exposures together."""
+        return sum(one.end - one.start for one in self.exposures)
+
+    @property
+    def last_end(self) -> int:
+        """Return when the last exposure ended."""
+        return max(one.end for one in self.exposures)
+
+    @property
+    def estimated(self) -> bool:
+        """Say whether an end that nobody scanned had a part in it."""
+        return any(one.estimated_ends for one in self.exposures)
+
+    @property
+    def facts(self) -> tuple[int, int, bool, frozenset[tuple[str, str, int, int, bool]]]:
+        """Return what has to differ for an office to be told of a change."""
+        return self.degree, self.overlap_us, self.estimated, frozenset(one.facts for one in self.exposures)
+
+
+def candidates_of(
+    exposures: Iterable[Exposure], day_zero: date, day_word: str, already_cases: frozenset[str] = frozenset()
+) -> list[Candidate]:
+    """Return the candidates in the order of rank.
+
+    Args:
+        exposures: those that count, in any order.
+        day_zero: the day that days are counted from.
+        day_word: what that day is: onset, or specimen.
+        already_cases: persons who are an open case themselves; they stay on the list.
+    """
+    by_person = sorted(exposures, key=lambda one: (one.degree, one.from_person, one.to_person, one.start, one.end))
+    found = []
+    for (degree, source, person), group in groupby(by_person, key=lambda e: (e.degree, e.from_person, e.to_person)):
+        met = tuple(group)
+        found.append(
+            Candidate(
+                degree=degree,
+                from_person=source,
+                person=person,
+                exposures=met,
+                already_case=person in already_cases,
+                reason=reason_of(met, day_zero, day_word),
+            )
+        )
+    return ranked(found)
+
+
+def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
+    """Return the candidates by degree, the most time together first, then by person id."""
+    return sorted(candidates, key=lambda one: (one.degree, -one.overlap_us, one.person, one.from_person))
+
+
+def reason_of(exposures: Sequence[Exposure], day_zero: date, day_word: str) -> str:
+    """Return why, as a sentence: where, how long, when, and what was not scanned but estimated."""
+    longest = max(exposures, key=lambda one: (one.end - one.start, -one.start))
+    day = local_day(longest.start, longest.place.time_zone)
+    where = f"{longest.place.name}, {longest.zone}" if longest.zone else longest.place.name
+    since = f"day {signed((day - day_zero).days)} of {day_word}"
+    told = (
+        f"{where}, {_minutes(longest.end - longest.start)} min together on {day.day} {MONTHS[day.month - 1]}, {since}"
+    )
+    if len(exposures) > 1:
+        total = sum(one.end - one.start for one in exposures)
+        told += f"; {len(exposures)} meetings, {_minutes(total)} min in all"
+    ends = sorted({end for one in exposures for end in one.estimated_ends})
+    if ends:
+        told += f"; {' and '.join(ends)} estimated"
+    return told
+
+
+def signed(days: int) -> str:
+    """Return a number of days with a real minus sign."""
+    return f"{MINUS}{-days}" if days < 0 else str(days)
+
+
+def _minutes(time_us: int) -> int:
+    return time_us // MINUTE_US

@@ -1,0 +1,158 @@
+"""What people are shown of a case and its trace. No person id is in it: persons have names, random per case."""
+
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from schemas.errors import NotFound
+from tracing.cases.candidates import Candidate, ranked
+from tracing.cases.revision import read_candidates
+from tracing.instants import text_of
+from tracing.rulesets import DEFAULT_RULE
+from tracing.store import Connection, Cursor
+from tracing.windows import local_day
+
+_UTC = "to_char({0} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+
+
+class ContactView(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate, in the order of rank."""
+
+    rank: int
+    contact_ref: str
+    degree: int
+    from_ref: str
+    facility_id: str
+    facility_name: str
+    zone: str
+    role: str
+    first_overlap_start: str
+    last_overlap_end: str
+    overlap_minutes: float  # three decimals, exactly
+    overlaps: int
+    days_from_onset: int  # from day zero to the day of the longest exposure
+    probability: float | None
+    estimated: bool
+    already_case: bool
+    decision: str
+    reason: str
+
+
+class TraceView(msgspec.Struct, frozen=True, kw_only=True):
+    """A case with its trace; a case that is not open yet has no rule, window or contacts."""
+
+    case_id: str
+    state: str
+    classification: str
+    day0: date | None
+    day0_is: str
+    date_isolation: date | None
+    requested_by: str
+    requested_role: str
+    approved_by: str | None
+    reason: str
+    approved_reason: str | None
+    rule: str
+    window: tuple[str, str] | None
+    revision: int
+    case_ref: str
+    counts: dict[str, int]
+    contacts: tuple[ContactView, ...]
+
+
+def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> TraceView:
+    """Return a case with its trace under this rule.
+
+    Raises:
+        NotFound: there is no such case.
+    """
+    with conn.cursor() as cur:
+        cur.execute(
+            "select c.state, c.classification, c.date_onset, c.date_specimen, c.date_isolation, c.requested_by,"  # noqa: S608 — our own expressions
+            " c.requested_role, c.approved_by, c.reason, c.approved_reason, t.trace_id, coalesce(t.revision, 0),"
+            f" {_UTC.format('t.window_from')}, {_UTC.format('t.window_to')},"
+            " coalesce(t.header -> 'rows', '{}')::text, c.person::text"
+            ' from "case" c left join trace t on t.case_id = c.case_id and t.rule = %s where c.case_id = %s',
+            (rule, case_id),
+        )
+        row = cur.fetchone()
+        if row is None:
+            raise NotFound("no such case")
+        refs = _names(cur, case_id)
+        day = row[2] or row[3]
+        contacts = _contacts(cur, row[10], case_id, day, refs, row[15]) if row[10] and day else ()
+    return TraceView(
+        case_id=case_id,
+        state=row[0],
+        classification=row[1],
+        day0=day,
+        day0_is="onset" if row[2] else "specimen",
+        date_isolation=row[4],
+        requested_by=row[5],
+        requested_role=row[6],
+        approved_by=row[7],
+        reason=row[8],
+        approved_reason=row[9],
+        rule=rule if row[10] else "",
+        window=(row[12], row[13]) if row[12] else None,
+        revision=row[11],
+        case_ref=refs.get(None, ""),
+        counts=msgspec.json.decode(row[14], type=dict[str, int]),
+        contacts=contacts,
+    )
+
+
+def exact_minutes(time_us: int) -> float:
+    """Return microseconds as minutes with three decimals, rounded half up."""
+    return (time_us * 1000 + 30_000_000) // 60_000_000 / 1000
+
+
+def _names(cur: Cursor, case_id: str) -> dict[str | None, str]:
+    cur.execute("select person::text, ref from reference where case_id = %s and office = ''", (case_id,))
+    return dict(cur.fetchall())
+
+
+def _contacts(
+    cur: Cursor, trace_id: int, case_id: str, day: date, refs: dict[str | None, str], index: str
+) -> tuple[ContactView, ...]:
+    cur.execute(
+        "select distinct on (person) person::text, decision from contact_decision"
+        " where case_id = %s and person is not null order by person, at desc, decision_id desc",
+        (case_id,),
+    )
+    decisions = dict(cur.fetchall())
+    shown = []
+    for _, some in groupby(ranked(read_candidates(cur, trace_id)), key=lambda one: one.degree):
+        for rank, candidate in enumerate(some, start=1):
+            source = refs.get(None if candidate.from_person == index else candidate.from_person, "")
+            shown.append(_contact(candidate, rank, day, (source, refs[candidate.person]), decisions))
+    return tuple(shown)
+
+
+def _contact(
+    candidate: Candidate, rank: int, day: date, names: tuple[str, str], decisions: dict[str, Any]
+) -> ContactView:
+    longest = candidate.longest
+    zone = longest.place.time_zone
+    return ContactView(
+        rank=rank,
+        contact_ref=names[1],
+        degree=candidate.degree,
+        from_ref=names[0],
+        facility_id=longest.place.facility_id,
+        facility_name=longest.place.name,
+        zone=longest.zone,
+        role=longest.role,
+        first_overlap_start=text_of(min(one.start for one in candidate.exposures), zone),
+        last_overlap_end=text_of(candidate.last_end, zone),
+        overlap_minutes=exact_minutes(candidate.overlap_us),
+        overlaps=len(candidate.exposures),
+        days_from_onset=(local_day(longest.start, zone) - day).days,
+        probability=None,
+        estimated=candidate.estimated,
+        already_case=candidate.already_case,
+        decision=decisions.get(candidate.person, ""),
+        reason=candidate.reason,
+    )

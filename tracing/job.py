@@ -1,0 +1,246 @@
+"""Runs one trace: reads the visits, lets `exposure.py` decide, writes a revision, and says who has to be told.
+
+A run sees one state of the database and no other run of the same trace beside it. Running again changes nothing
+unless the data or the case did: the same candidates, no second alerts.
+"""
+
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import date, datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import psycopg2
+
+from schemas.codec import encode
+from schemas.events import Alert, PersonStatus
+from schemas.partition import partition_of
+from schemas.topics import ALERT_PREFIX, PERSON_STATUS
+from tracing.cases import revision as stored_as
+from tracing.cases import rows
+from tracing.cases.alerts import Trace, alerts_of
+from tracing.cases.candidates import Candidate, candidates_of
+from tracing.cases.episodes import standing
+from tracing.cases.facts import DEFAULT_ZONE, Case
+from tracing.cases.graph import Edge, graph_of, measures_of
+from tracing.cases.lookup import Seen, find, time_zones
+from tracing.cases.revision import References, Stored
+from tracing.cases.status import BlackDays, black_until, changes
+from tracing.instants import utc_of
+from tracing.rows import undashed
+from tracing.rulesets import DEFAULT_RULE, Rule, rule_of
+from tracing.store import Connection, Cursor
+from tracing.windows import Window, case_window
+
+_LOCK: Final = "hashtextextended(%s, 1)"
+
+
+class Message(NamedTuple):
+    """A record for the outbox."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes | None
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What a run came to."""
+
+    revision: int
+    candidates: int
+    alerts: list[Alert]
+    messages: list[Message]
+    run_ms: float
+
+
+Then = Callable[[Cursor, Sequence[Message]], None]
+
+
+def run_trace(conn: Connection, case_id: str, rule_id: str = DEFAULT_RULE, *, then: Then | None = None) -> Run:
+    """Run the trace that was opened for this case, and commit its revision if anything changed.
+
+    A case without visits has no candidates, which is no error; one that is not open (any more) neither: what was
+    told of it is withdrawn.
+
+    Args:
+        conn: of role `jejak_traces`, in no transaction.
+        case_id: whose trace.
+        rule_id: under which rule.
+        then: called with the messages for the outbox before the commit, in the same transaction.
+
+    Raises:
+        NotFound: no such trace was opened.
+    """
+    with _alone(conn, f"{case_id}|{rule_id}"), conn, conn.cursor() as cur:
+        cur.execute("set transaction isolation level repeatable read")
+        run = _revise(cur, case_id, rule_of(rule_id))
+        if then is not None:
+            then(cur, run.messages)
+    return run
+
+
+@contextmanager
+def _alone(conn: Connection, name: str) -> Iterator[None]:
+    """Hold the trace, from before the transaction begins: what another run committed is then seen by this one."""
+    with conn, conn.cursor() as cur:
+        cur.execute(f"select pg_advisory_lock({_LOCK})", (name,))
+    try:
+        yield
+    finally:
+        with suppress(psycopg2.Error), conn, conn.cursor() as cur:  # a lost connection holds nothing any more
+            cur.execute(f"select pg_advisory_unlock({_LOCK})", (name,))
+
+
+def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
+    began = monotonic()
+    stored = stored_as.read_trace_row(cur, case_id, rule.id)
+    now, partitions, marks = stored_as.read_marks(cur)
+    references = References(cur, case_id)
+    windows = _windows(cur, rule, stored.case)
+    before = stored_as.read_candidates(cur, stored.trace_id)
+    seen = find(cur, rule, stored.person, windows) if windows else Seen([], 0, 0, set())
+    after = _candidates(cur, stored.case, seen)
+    revised = _facts(before) != _facts(after) or stored.revision == 0
+    revision = stored.revision + revised
+    alerts = _tell(cur, stored, revision, rule, (before, after), references, now) if revised else []
+    if revised or [(one.already_case, one.reason) for one in before] != _labels(before, after):
+        stored_as.write_candidates(cur, stored.trace_id, after, references)
+    references("", None)
+    references.save(cur)
+    messages = [_alert_message(alert) for alert in alerts]
+    messages += _status_messages(cur, stored, after, partitions)
+    header = _header(rule, stored, windows, seen, after, references)
+    header |= {"positions": {"scan.v1": marks}, "run_ms": round((monotonic() - began) * 1000, 3)}
+    stored_as.write_trace_row(cur, stored, revision, _whole(windows, seen), header)
+    return Run(revision, len(after), alerts, messages, header["run_ms"])
+
+
+def _windows(cur: Cursor, rule: Rule, case: Case) -> dict[str, Window]:
+    """Return the window in each facility's time zone; none for a case that is not open."""
+    if case.state != "open":
+        return {}
+    return {zone: case_window(rule, case.day_zero, case.date_isolation, zone) for zone in time_zones(cur)}
+
+
+def _whole(windows: dict[str, Window], seen: Seen) -> Window | None:
+    """Return from when to when the case's own places were looked at."""
+    own = [windows[zone] for zone in seen.time_zones or windows.keys() & {DEFAULT_ZONE}]
+    return Window(min(one.start for one in own), max(one.end for one in own)) if own else None
+
+
+def _candidates(cur: Cursor, case: Case, seen: Seen) -> list[Candidate]:
+    if not seen.exposures:
+        return []
+    already = stored_as.read_open_cases(cur, {exposure.to_person for exposure in seen.exposures})
+    return candidates_of(seen.exposures, case.day_zero, "onset" if case.date_onset else "specimen", already)
+
+
+def _facts(candidates: Sequence[Candidate]) -> dict[tuple[str, str], Any]:
+    return {(one.from_person, one.person): one.facts for one in candidates}
+
+
+def _labels(before: Sequence[Candidate], after: Sequence[Candidate]) -> list[tuple[bool, str]]:
+    """Return the labels of `after` in the order of `before`; both hold the same candidates."""
+    labels = {(one.degree, one.from_person, one.person): (one.already_case, one.reason) for one in after}
+    return [labels[one.degree, one.from_person, one.person] for one in before]
+
+
+def _tell(
+    cur: Cursor,
+    stored: Stored,
+    revision: int,
+    rule: Rule,
+    candidates: tuple[list[Candidate], list[Candidate]],
+    references: References,
+    now: datetime,
+) -> list[Alert]:
+    case = stored.case
+    due_by = None
+    if case.confirmed_at is not None:
+        hours = rows.dated(cur, "quarantine_due_hours", utc_of(case.confirmed_at).date())
+        due_by = utc_of(case.confirmed_at) + timedelta(hours=hours)
+    limit = rows.dated(cur, "alert_limit", _day_of(case))
+    residence = stored_as.read_residence(cur, {one.person for some in candidates for one in some})
+    told = stored_as.read_told(cur, stored.trace_id, references)
+    trace = Trace(revision=revision, rule=rule.id, due_by=due_by, limit=limit)
+    alerts = alerts_of(trace, *candidates, residence, told, references)
+    return stored_as.write_alerts(cur, stored.trace_id, alerts, now)
+
+
+def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], partitions: int) -> list[Message]:
+    case, day = stored.case, _day_of(stored.case)
+    facts = rows.read_facts(cur, stored.person)
+    positives = [r for r in standing(facts.results) if r.case_id == case.case_id and r.result == "positive"]
+    last_ends: dict[str, int] = {}
+    for one in after:
+        last_ends[one.person] = max(one.last_end, last_ends.get(one.person, one.last_end))
+    told = stored_as.read_status(cur, case.case_id)
+    days = BlackDays(rows.dated(cur, "black_days_case", day), rows.dated(cur, "black_days_contact", day))
+    confirmed = stored_as.read_confirmed(cur, case.case_id)
+    news = changes(told, black_until(case, stored.person, positives, confirmed, last_ends, told, days))
+    stored_as.write_status(cur, case.case_id, news)
+    return [_status_message(case.case_id, person, until, partitions) for person, until in sorted(news.items())]
+
+
+def _status_message(case_id: str, person: str, until: int | None, partitions: int) -> Message:
+    person_id = undashed(person)
+    value = None
+    if until is not None:
+        value = encode(PersonStatus(person_id=person_id, case_id=case_id, advice="black", until=utc_of(until)))
+    return Message(PERSON_STATUS.name, partition_of(person_id, partitions), f"{person_id}|{case_id}".encode(), value)
+
+
+def _alert_message(alert: Alert) -> Message:
+    return Message(ALERT_PREFIX + alert.data.office, 0, alert.data.trace_ref.encode(), encode(alert))
+
+
+def _day_of(case: Case) -> date:
+    return utc_of(case.confirmed_at if case.confirmed_at is not None else case.opened_at).date()
+
+
+def _header(
+    rule: Rule,
+    stored: Stored,
+    windows: dict[str, Window],
+    seen: Seen,
+    candidates: Sequence[Candidate],
+    references: References,
+) -> dict[str, Any]:
+    case = stored.case
+    edges = [
+        Edge(
+            references("", None if one.from_person == stored.person else one.from_person),
+            references("", one.person),
+            one.degree,
+            one.overlap_us,
+        )
+        for one in candidates
+    ]
+    return {
+        "rule": msgspec.to_builtins(rule),
+        "windows": {zone: [utc_of(at).isoformat() for at in window] for zone, window in windows.items()},
+        "day_zero": case.day_zero.isoformat(),
+        "day_zero_is": "onset" if case.date_onset else "specimen",
+        "requested_by": case.requested_by,
+        "approved_by": case.approved_by,
+        "reason": case.reason,
+        "versions": {"jejak": _our_version(), "python": platform.python_version()},
+        "rows": {
+            "visits": seen.own_visits,
+            "visits_met": seen.visits_met,
+            "exposures": len(seen.exposures),
+            "candidates": len(candidates),
+        },
+        "graph": measures_of(graph_of(references("", None), edges)),
+    }
+
+
+def _our_version() -> str:
+    try:
+        return version("jejak")
+    except PackageNotFoundError:
+        return "unknown"
