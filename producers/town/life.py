@@ -19,7 +19,7 @@ DAY_US: Final = 24 * HOUR_US
 WARM_UP_DAYS: Final = 10  # inpatients were admitted before the first day
 
 ILL: Final = 0.16  # of those without a job in a facility, on one day
-ADMITTED: Final = 0.0025
+ADMITTED: Final = 0.0008
 ACCOMPANIED: Final = 0.45  # outpatients who bring somebody of their household
 AT_WORK: Final = 5 / 7
 KINDS: Final = {Kind.PUSKESMAS: 42, Kind.CLINIC: 32, Kind.HOSPITAL: 19, Kind.LABORATORY: 7}
