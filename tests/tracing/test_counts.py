@@ -1,6 +1,6 @@
 """Each sentence of the counts contract, by example."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -109,8 +109,8 @@ def test_a_difference_names_only_what_changed_and_takes_an_hour_away_again() -> 
 
 def test_a_month_in_hospital_is_counted_in_milliseconds() -> None:
     stay = scan("entrance", "RS", "08:00", role="inpatient")
-    started = perf_counter()
+    started = process_time()
     counts = counted(stay)
-    assert perf_counter() - started < 0.5
+    assert process_time() - started < 0.5
     assert len(counts) == 721
     assert sum(count.person_us for count in counts.values()) == 30 * DAY
