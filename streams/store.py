@@ -132,7 +132,7 @@ class BatchStore:
 
     def _apply(self, source: Source, records: Sequence[Record]) -> None:
         try:
-            self._with_database(lambda conn: self._commit(conn, source, lambda cur: self._fold(cur, source, records)))
+            self._with_database(lambda conn: self._attempt(conn, source, records))
         except psycopg2.Error as error:
             if is_ours(error):
                 raise
@@ -148,6 +148,9 @@ class BatchStore:
             self._with_database(
                 lambda conn: self._commit(conn, source, lambda cur: self._bury(cur, source, records, refused))
             )
+
+    def _attempt(self, conn: Connection, source: Source, records: Sequence[Record]) -> None:
+        self._commit(conn, source, lambda cur: self._fold(cur, source, records))
 
     def _commit(self, conn: Connection, source: Source, step: Callable[[Cursor], Result]) -> None:
         try:
