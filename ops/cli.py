@@ -16,6 +16,9 @@ from schemas.settings import load_settings
 from schemas.version import VERSION
 
 
+INTERRUPTED = 130
+
+
 class Commands(click.Group):
     """Finds a command by its file in `ops/commands`, and imports only that one."""
 
@@ -44,7 +47,15 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Run the command line; exit 2 with one line for what somebody outside got wrong."""
     try:
-        cli()
+        sys.exit(cli(prog_name="jejak", standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"jejak: {error.format_message()}", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(INTERRUPTED)
     except JejakError as error:
         click.echo(f"jejak: {error}", err=True)
         sys.exit(error.exit_code)
