@@ -15,7 +15,6 @@ from schemas.errors import JejakError, StopWorker
 from schemas.settings import load_settings
 from schemas.version import VERSION
 
-
 INTERRUPTED = 130
 
 
