@@ -23,7 +23,7 @@ def send_and_tell(client: GateClient, batches: Iterable[list[GateScan]], total: 
         with _progress(sent, total):
             send_batches(client, batches, sent=sent)
     except KeyboardInterrupt:
-        click.echo(f"stopped: {sent.line()}; send all again to go on", err=True)
+        click.echo(f"stopped: {sent.line()}", err=True)
         sys.exit(INTERRUPTED)
     click.echo(sent.line())
     return sent
