@@ -151,26 +151,32 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def running(settings: Settings, *command: str) -> Iterator[subprocess.Popen[str]]:
+def running(
+    settings: Settings, *command: str, stdout: int | None = None, text: bool = True
+) -> "Iterator[subprocess.Popen[Any]]":
     """Run a `jejak` command; it is killed at the end if it still runs."""
-    process = subprocess.Popen(
+    process: subprocess.Popen[Any] = subprocess.Popen(
         [sys.executable, "-m", "ops.cli", *command],
         cwd=ROOT,
         env=environment(settings),
+        stdout=stdout,
         stderr=subprocess.PIPE,
-        text=True,
+        text=text,
     )
     try:
         yield process
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def ask(settings: Settings, sql: str, *values: object, role: str = "jejak_ops") -> list[tuple[Any, ...]]:
     with closing_after(settings, role) as cur:
-        cur.execute(sql, values)
+        cur.execute(sql, values or None)
         return list(cur.fetchall())
 
 

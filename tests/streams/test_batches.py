@@ -1,0 +1,79 @@
+"""The batch transport leans on the inside of pinned libraries: this fails when that inside moves.
+
+Then read what changed against `streams/batches.py`, run the worker's tests, and write the new digests here.
+"""
+
+import inspect
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import aiokafka
+import faust
+import pytest
+from aiokafka.consumer import fetcher
+from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v2
+from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+
+from streams.batches import Batch, BatchConsumer, BatchSchema, BatchTransport
+
+INSIDE: list[tuple[Callable[..., Any] | type, str]] = [
+    (Consumer.getmany, "4b168d84882a70d6"),
+    (Consumer._wait_next_records, "6218e1969a636b3f"),
+    (Consumer.perform_seek, "0e8c130ff4b0afd8"),
+    (Consumer.ack, "5fcf41cf45153475"),
+    (Consumer.commit, "a354437baaa08bf8"),
+    (Consumer.force_commit, "cc094614d22c70fb"),
+    (Consumer._commit_tps, "a20e230b05ae8b15"),
+    (Consumer._filter_committable_offsets, "dc5e9baf5d994485"),
+    (Consumer._should_commit, "5ce941793947ad42"),
+    (Consumer._commit_offsets, "1a69799041188441"),
+    (Consumer.on_partitions_revoked, "d04b7ae72c6fc206"),
+    (Consumer._drain_messages, "44a2500309e83c63"),
+    (Consumer.wait_empty, "e4662fe24f094819"),
+    (AIOKafkaConsumerThread._seek_wait, "9d221e816d940467"),
+    (AIOKafkaConsumerThread._fetch_records, "39a2c6c79fc1455a"),
+    (AIOKafkaConsumerThread._create_worker_consumer, "c2701bfc3e6f6cad"),
+    (fetcher.Fetcher.fetched_records, "be4348896b9b66af"),
+    (fetcher.FetchResult, "d7db13f06de8248c"),
+]
+
+
+def test_the_libraries_are_the_ones_the_transport_was_read_against() -> None:
+    assert (faust.__version__, aiokafka.__version__) == ("0.15.3", "0.14.0")
+
+
+@pytest.mark.parametrize(("part", "digest"), INSIDE, ids=lambda value: getattr(value, "__qualname__", ""))
+def test_the_inside_the_transport_leans_on_has_not_moved(part: Callable[..., Any] | type, digest: str) -> None:
+    assert sha256(inspect.getsource(part).encode()).hexdigest()[:16] == digest
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "getmany",
+        "perform_seek",
+        "ack",
+        "on_partitions_revoked",
+        "_new_offset",
+        "_filter_tps_with_pending_acks",
+        "_add_gap",
+    ],
+)
+def test_what_the_transport_replaces_is_there_with_the_same_parameters(name: str) -> None:
+    theirs, ours = getattr(Consumer, name), getattr(BatchConsumer, name)
+    assert ours is not theirs
+    assert list(inspect.signature(theirs).parameters) == list(inspect.signature(ours).parameters)
+
+
+def test_the_answer_to_a_metadata_request_names_the_cluster() -> None:
+    assert "cluster_id" in MetadataResponse_v2.SCHEMA.names
+    assert MetadataRequest([]).API_KEY == 3
+
+
+def test_a_batch_goes_through_undecoded() -> None:
+    batch = Batch("scan.v1", 3, [])
+    message = type("Message", (), {"value": batch})()
+    assert BatchSchema().loads_value(None, message) is batch
+    assert BatchTransport.Consumer is BatchConsumer
