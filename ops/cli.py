@@ -32,6 +32,7 @@ class Commands(click.Group):
         name = cmd_name.replace("-", "_")
         command = getattr(import_module(f"ops.commands.{name}"), name)
         assert isinstance(command, click.Command)
+        command.short_help = _without_example(command.help or "")
         return command
 
 
@@ -61,6 +62,11 @@ def main() -> None:
     except StopWorker as order:
         click.echo(f"jejak: {order}", err=True)
         sys.exit(order.exit_code)
+
+
+def _without_example(text: str) -> str:
+    """Return the first sentence for the list of commands; click itself would cut it off at the dot of `e.g.`."""
+    return " ".join(text.partition("\n\n")[0].split()).partition(", e.g. ")[0].partition(". ")[0].rstrip(".")
 
 
 if __name__ == "__main__":
