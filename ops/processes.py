@@ -32,6 +32,17 @@ def open_log(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
+def last_line(path: Path) -> str:
+    """Return the last line of a log that says anything."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
+
+
 def spawn(
     argv: Sequence[str],
     *,

@@ -12,7 +12,7 @@ from psycopg2.extensions import encrypt_password
 
 import tracing.store
 from ops.secrets import ensure_secret
-from producers.kafka import is_loopback
+from producers.network import is_loopback
 from schemas.errors import InvalidSettings
 from schemas.settings import Settings
 from schemas.topics import SERVICES

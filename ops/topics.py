@@ -4,6 +4,7 @@ Everything here may be run again: it makes what is missing, corrects what differ
 that the table no longer grants.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -78,6 +79,7 @@ def empty_topics(settings: Settings) -> None:
         names = [name for name in admin.list_topics() if name in ours or name.startswith(ALERT_PREFIX)]
         if names:
             admin.delete_topics(names)
+            _wait_until_gone(admin, set(names))
         offices = [name.removeprefix(ALERT_PREFIX) for name in names if name.startswith(ALERT_PREFIX)]
         _make_topics(settings, admin, [*TOPICS, *map(alert_topic, offices)])
 
@@ -192,6 +194,15 @@ def _create(settings: Settings, admin: KafkaAdminClient, topics: Sequence[Topic]
         admin.create_topics({topic.name: topic_options(settings, topic) for topic in topics})
     except TopicAlreadyExistsError:  # another `jejak topics` was faster with one of them
         _check_partitions(settings, admin, topics)
+
+
+def _wait_until_gone(admin: KafkaAdminClient, names: set[str]) -> None:
+    """Wait until the broker, which learns of it a moment after the controller, no longer lists them."""
+    deadline = time.monotonic() + READY_TIMEOUT_MS / 1000
+    while names & set(admin.list_topics()):
+        if time.monotonic() > deadline:
+            raise Unavailable("the broker does not remove its topics")
+        time.sleep(0.05)
 
 
 def _check_partitions(settings: Settings, admin: KafkaAdminClient, topics: Sequence[Topic]) -> None:
