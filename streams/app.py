@@ -70,7 +70,10 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
         if self.rebalancing or not self._assignment:
             return 0
         done = self.handler.progress.done
-        ends = {tp: self.consumer.highwater(tp) for tp in self._assignment if tp in done}
+        try:
+            ends = {tp: self.consumer.highwater(tp) for tp in self._assignment if tp in done}
+        except AssertionError:  # aiokafka's word for a partition that was just taken away
+            return 0
         return sum(max(0, end - done[tp]) for tp, end in ends.items() if end is not None)
 
 

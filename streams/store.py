@@ -203,7 +203,7 @@ class BatchStore:
                 try:
                     return step(self._connection())
                 except (psycopg2.Error, Unavailable) as error:
-                    if not is_trouble(error):
+                    if not (is_trouble(error) or self._is_lost()):
                         raise
                     self.close()
                     code = getattr(error, "pgcode", None) or "none"
@@ -216,6 +216,10 @@ class BatchStore:
                 _log.warning("the database is in trouble", sqlstate=code)
                 sleep(pause)
                 pause = min(2 * pause, PAUSE_MAX_S)
+
+    def _is_lost(self) -> bool:
+        """Say whether the server let go of us, whatever SQLSTATE it gave as the reason."""
+        return self._conn is not None and bool(self._conn.closed)
 
     def _connection(self) -> Connection:
         if self._conn is None or self._conn.closed:

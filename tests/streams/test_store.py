@@ -1,9 +1,10 @@
 """The one transaction, on a real database, batch by batch: what is applied, repeated, refused; where it must stop."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from random import Random
+from time import sleep
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,14 +18,16 @@ from schemas.errors import Conflict, DatabaseAway, GapInLog, InvalidSettings, Lo
 from schemas.events import Gate, Role, Scan, ScanDecision, Verdict
 from schemas.partition import partition_of
 from schemas.settings import Settings
-from streams.batches import Batch, Log
+from streams.batches import Batch, Log, Record
 from streams.sealing import read_seal
-from streams.store import BatchStore
+from streams.store import BatchStore, Result, Source
 from streams.visits import VisitFold
 from tests.streams.expected import expected_visits_and_counts, ledger_holds, stored_visits_and_counts
 from tests.streams.flow import START, add_facilities, ask, closing_after, person, scan, town, with_settings
+from tracing.store import Cursor
 
 CLUSTER = "a-cluster"
+LOGGED_MS = 1_772_500_000_000
 HOUR = timedelta(hours=1)
 
 
@@ -46,7 +49,7 @@ class Fold:
 
     def append(self, partition: int, value: bytes | None) -> int:
         records = self.log[partition]
-        records.append(SimpleNamespace(offset=len(records), timestamp=1_772_500_000_000, key=b"k", value=value))
+        records.append(SimpleNamespace(offset=len(records), timestamp=LOGGED_MS, key=b"k", value=value))
         return len(records) - 1
 
     def batch(self, partition: int, first: int = 0, end: int | None = None) -> Batch:
@@ -327,6 +330,37 @@ def test_a_lost_connection_is_opened_again_and_the_batch_folded_once(fold: Fold,
     fold.fold(scan(random, who, "RS-1", START + HOUR, Gate.EXIT))
     assert fold.ledger() == (2, 0, 0)
     fold.assert_equal_to_the_pure_fold()
+
+
+class SlowOnce(VisitFold):
+    """Thinks so long, once, that the server ends the transaction under it."""
+
+    slow = True
+
+    def opened(self, cur: Cursor) -> None:
+        super().opened(cur)
+        cur.execute("set idle_in_transaction_session_timeout = '100ms'")
+
+    def fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
+        if self.slow:
+            self.slow = False
+            sleep(0.4)
+        return super().fold(cur, source, records)
+
+
+def test_a_transaction_the_server_ended_is_tried_again_and_no_record_is_blamed(fold: Fold, random: Random) -> None:
+    fold.store.close()
+    fold.store = BatchStore(fold.settings, "jejak_visits", SlowOnce(fold.settings.partitions), read_seal(fold.settings))
+    ends = {("scan.v1", number): 10**9 for number in fold.log}
+    fold.store.positions(Log(CLUSTER, dict.fromkeys(ends, 0), ends))
+    fold.fold(scan(random, person(random), "RS-1", START))
+    assert fold.ledger() == (1, 0, 0)
+    assert fold.reasons() == []
+
+
+def test_a_scan_is_accepted_when_the_log_took_it(fold: Fold, random: Random) -> None:
+    fold.fold(scan(random, person(random), "RS-1", START))
+    assert ask(fold.settings, "select extract(epoch from accepted_at)::bigint * 1000 from scan") == [(LOGGED_MS,)]
 
 
 def test_a_database_that_stays_away_ends_the_worker_with_71(fold: Fold) -> None:
