@@ -108,14 +108,11 @@ def _office_alerts(
         _single(trace, office, trace_ref, reference(office, candidate.person), action, candidate, ranks)
         for action, candidate in news
     ]
-    if not (news or unsaid) and (told.summary or not now):
-        return []
-    if told.summary and not unsaid:
-        return singles
-    one_by_one = len(
-        (told.persons & now.keys()) | {candidate.person for action, candidate in news if action == "added"}
-    )
-    return [_summary(trace, office, trace_ref, now.values(), one_by_one), *singles]
+    held = (told.persons & now.keys()) | {candidate.person for action, candidate in news if action == "added"}
+    rest = (now.keys() - held) | (was.keys() - told.persons)  # on the list only, now or before
+    if (now and not told.summary) or (rest and (news or unsaid)):
+        return [_summary(trace, office, trace_ref, now.values(), len(held)), *singles]
+    return singles
 
 
 def _news(

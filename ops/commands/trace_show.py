@@ -1,0 +1,92 @@
+"""`jejak trace-show`: a case and its candidates, ranked and explained."""
+
+import getpass
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from ops.embedded import running_settings
+from ops.store import OPERATOR, transaction
+from producers.gate_client import open_gate
+from schemas.errors import BadInput
+from schemas.settings import Settings
+from tracing.cases.graph import Edge, graph_of, graphml_of
+from tracing.cases.store import TraceView, read_trace
+from tracing.instants import MINUTE_US
+
+
+@click.command("trace-show")
+@click.argument("case_id", metavar="CASE")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.option("--graph", "graph_path", type=click.Path(path_type=Path), help="Also write the graph as GraphML.")
+@click.option("--reason", default="", help="Why you look; goes into the audit.")
+@click.option("--gate", default="", metavar="URL", help="Ask this gate.")
+@click.option("--key-file", default="", metavar="FILE", help="Ask the gate with this API key, not the database.")
+@click.pass_obj
+def trace_show(
+    settings: Settings,
+    case_id: str,
+    *,
+    as_json: bool,
+    graph_path: Path | None,
+    reason: str,
+    gate: str,
+    key_file: str,
+) -> None:
+    """Show a case with its candidates, e.g. `jejak trace-show K000007`.
+
+    With a key it asks the gate, as an epidemiologist does; without, the database, as the operator. Either reading
+    goes into the audit, and neither shows a person id.
+    """
+    if gate or key_file:
+        with open_gate(settings, gate, key_file) as client:
+            view = msgspec.convert(client.get(f"/v1/traces/{quote(case_id, safe='')}"), TraceView)
+    else:
+        with transaction(running_settings(settings), OPERATOR) as conn:
+            view = read_trace(conn, case_id)
+            with conn.cursor() as cur:
+                cur.execute("select append_audit(%s, 'trace shown', %s, %s)", (getpass.getuser(), case_id, reason))
+    if graph_path is not None:
+        _write_graph(view, graph_path)
+    if as_json:
+        click.echo(msgspec.json.encode(view).decode())
+    else:
+        _print(view, Console())
+
+
+def _write_graph(view: TraceView, path: Path) -> None:
+    edges = [
+        Edge(one.from_ref, one.contact_ref, one.degree, round(one.overlap_minutes * MINUTE_US)) for one in view.contacts
+    ]
+    try:
+        path.write_bytes(graphml_of(graph_of(view.case_ref or view.case_id, edges)))
+    except OSError as error:
+        raise BadInput(f"cannot be written: {error.strerror}", field="--graph") from error
+
+
+def _print(view: TraceView, console: Console) -> None:
+    approved = f", approved by {view.approved_by} ({view.approved_reason})" if view.approved_by else ""
+    lines = [
+        f"{view.case_id}  {view.state}, {view.classification}",
+        f"asked by {view.requested_by} ({view.reason}){approved}",
+    ]
+    if view.day0 is not None:
+        isolated = f", isolated {view.date_isolation}" if view.date_isolation else ""
+        lines.append(f"day 0 is {view.day0} ({view.day0_is}){isolated}")
+    if view.window is not None:
+        lines.append(f"rule {view.rule}, revision {view.revision}, window {view.window[0]} to {view.window[1]}")
+    console.print("\n".join(lines), markup=False, highlight=False)
+    if not view.contacts:
+        console.print("no candidates", markup=False)
+        return
+    table = Table("#", "contact", "minutes", "role", "decision", "why", caption="candidates, not yet close contacts")
+    for one in view.contacts:
+        label = "already a case; " if one.already_case else ""
+        table.add_row(
+            str(one.rank), one.contact_ref, f"{one.overlap_minutes:.3f}", one.role, one.decision, label + one.reason
+        )
+    console.print(table, markup=False)
