@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from portal.nik import holds_nik
 from schemas.codec import Codec
 from schemas.errors import InvalidEvent
 from schemas.events import Assurance, Channel, FacilityId, Gate, Instant, Role, Text, Uuid7
@@ -192,12 +193,29 @@ class HoursAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The hours in which something was counted, in order."""
 
     facility_id: str
-    exact: bool
-    hours: list[HourCounts] | list[HourBand]
+    exact: Literal[True] = True
+    hours: list[HourCounts]
+
+
+class HourBandsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The hours in which something was counted, in order, for those not entitled to the numbers."""
+
+    facility_id: str
+    exact: Literal[False] = False
+    hours: list[HourBand]
 
 
 READERS: Final[dict[type[msgspec.Struct], Codec[Any]]] = {
     kind: Codec(kind) for kind in (ScanBody, TestResultBody, TraceBody, ApprovalBody, DecisionBody)
+}
+
+# Fields in which somebody may write anything; they go on topics and into tables in clear.
+FREE_TEXT: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
+    ScanBody: ("zone", "group_id", "refused_reason", "device_id"),
+    TestResultBody: ("lab_ref",),
+    TraceBody: ("case_id", "reason"),
+    ApprovalBody: ("reason",),
+    DecisionBody: ("contact_ref", "reason"),
 }
 
 
@@ -209,6 +227,10 @@ def read_body(kind: type[B], data: bytes) -> B:
     """
     body = READERS[kind].decode(data)
     assert isinstance(body, kind)
+    for field in FREE_TEXT[kind]:
+        text = getattr(body, field)
+        if text and holds_nik(text):
+            raise InvalidEvent("holds an identity number: only subject may", field=field)
     return body
 
 

@@ -9,9 +9,10 @@ from litestar.params import Parameter
 
 from portal import store
 from portal.bands import band_of, last_refresh, minutes_of
-from portal.bodies import HourBand, HourCounts, HoursAnswer, OccupancyAnswer
+from portal.bodies import HourBand, HourBandsAnswer, HourCounts, HoursAnswer, OccupancyAnswer
 from portal.desk import Desk, GateRequest, desk_of
 from portal.keys import ROLES, Principal, allow
+from portal.openapi import NEEDS_KEY, refusals
 from portal.store import FacilityRow, HourRow
 from schemas.codec import YEAR_MAX, YEAR_MIN
 from schemas.errors import BadInput, NotFound
@@ -19,7 +20,7 @@ from schemas.errors import BadInput, NotFound
 RANGE_MAX: Final = timedelta(days=31)
 
 
-@get("/v1/facilities/{facility_id:str}/occupancy", guards=[allow(*ROLES)])
+@get("/v1/facilities/{facility_id:str}/occupancy", guards=[allow(*ROLES)], responses=refusals(404), security=NEEDS_KEY)
 async def get_occupancy(request: GateRequest, facility_id: str) -> OccupancyAnswer:
     """Say how many are inside."""
     desk, now = desk_of(request), datetime.now(UTC)
@@ -39,13 +40,15 @@ async def get_occupancy(request: GateRequest, facility_id: str) -> OccupancyAnsw
     return OccupancyAnswer(facility_id=facility_id, at=at.astimezone(zone), exact=False, band=band)
 
 
-@get("/v1/facilities/{facility_id:str}/hours", guards=[allow(*ROLES)])
+@get("/v1/facilities/{facility_id:str}/hours", guards=[allow(*ROLES)], responses=refusals(404), security=NEEDS_KEY)
 async def get_hours(
     request: GateRequest,
     facility_id: str,
-    since: Annotated[str, Parameter(query="from", description="ISO 8601 with offset; hours beginning here or later")],
-    until: Annotated[str, Parameter(query="to", description="ISO 8601 with offset; at most 31 days after `from`")],
-) -> HoursAnswer:
+    since: Annotated[
+        str, Parameter(query="from", description="ISO 8601 with offset; hours beginning here or later")
+    ] = "",
+    until: Annotated[str, Parameter(query="to", description="ISO 8601 with offset; at most 31 days after `from`")] = "",
+) -> HoursAnswer | HourBandsAnswer:
     """Return the counts of the hours that begin in [from, to); bands reach back 31 days."""
     desk = desk_of(request)
     begin, end = _instant(since, "from"), _instant(until, "to")
@@ -56,9 +59,9 @@ async def get_hours(
     facility = await _facility(desk, facility_id)
     if _is_entitled(request.user, facility):
         rows = await desk.read(store.hours, facility.facility_no, begin, end)
-        return HoursAnswer(facility_id=facility_id, exact=True, hours=[_exact(row, facility) for row in rows])
+        return HoursAnswer(facility_id=facility_id, hours=[_exact(row, facility) for row in rows])
     bands = [band for band in await _public_hours(desk, facility) if begin <= band.hour_start < end]
-    return HoursAnswer(facility_id=facility_id, exact=False, hours=bands)
+    return HourBandsAnswer(facility_id=facility_id, hours=bands)
 
 
 async def _public_hours(desk: Desk, facility: FacilityRow) -> list[HourBand]:
@@ -99,6 +102,8 @@ def _exact(row: HourRow, facility: FacilityRow) -> HourCounts:
 
 
 def _instant(text: str, field: str) -> datetime:
+    if not text:
+        raise BadInput("is missing", field=field)
     try:
         at = datetime.fromisoformat(text.replace(" ", "+"))  # an unescaped + of a query arrives as a blank
     except ValueError:

@@ -21,6 +21,8 @@ CENTURIES: Final = (1900, 2000)
 FIELD: Final = "subject.value"
 
 _sixteen_digits = re.compile(r"[0-9]{16}")
+_could_be_one = re.compile(r"(?<![0-9])[0-9](?:[ .-]?[0-9]){15}(?![0-9])")
+_separators = re.compile(r"[ .-]")
 
 
 class Regions(msgspec.Struct, frozen=True):
@@ -58,6 +60,18 @@ def check_nik(text: str, regions: Regions) -> str:
     if nik[12:] == "0000":
         raise BadInput("serial number begins at 0001", field=FIELD)
     return nik
+
+
+def holds_nik(text: str) -> bool:
+    """Say whether a text holds what could be a NIK, also in groups: it must not go anywhere in clear."""
+    regions = known_regions()
+    for found in _could_be_one.finditer(text):
+        try:
+            check_nik(_separators.sub("", found[0]), regions)
+        except BadInput:
+            continue
+        return True
+    return False
 
 
 def _unknown_level(province: str, district: str, regions: Regions) -> str:

@@ -3,13 +3,13 @@
 Nothing on the page comes from outside, so the content policy stays `default-src 'self'`.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
 
 import msgspec
 from litestar import Request
-from litestar.openapi import OpenAPIConfig
+from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 from litestar.openapi.spec import (
     Components,
@@ -23,6 +23,7 @@ from litestar.openapi.spec import (
 )
 
 from portal import bodies
+from portal.problems import Problem
 
 JSON: Final = "application/json"
 BODIES: Final = (
@@ -34,7 +35,26 @@ BODIES: Final = (
     bodies.DecisionBody,
 )
 KEY: Final = "key"
+NEEDS_KEY: Final[list[dict[str, list[str]]]] = [{KEY: []}]
+_REFUSALS: Final = {
+    401: "No API key that counts.",
+    403: "The key may not do this.",
+    404: "Not here, or not for this caller.",
+    409: "What is stored forbids it.",
+    413: "More than a request may hold.",
+    422: "A field is wrong: `field` and `reason` say which and why.",
+    429: "Too many requests; Retry-After says how many seconds to wait.",
+    503: "Broker or database away; send all again after Retry-After seconds, with the same ids.",
+}
 _PREFIX: Final = "#/components/schemas/"
+
+
+def refusals(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return how a path below /v1 says no: with a `Problem`, always."""
+    return {
+        status: ResponseSpec(Problem, description=_REFUSALS[status], generate_examples=False)
+        for status in (401, 403, 422, 429, 503, *statuses)
+    }
 
 
 def with_body(*kinds: type[msgspec.Struct]) -> type[Operation]:
@@ -48,6 +68,7 @@ def with_body(*kinds: type[msgspec.Struct]) -> type[Operation]:
         choices.append(Schema(type=OpenAPIType.ARRAY, items=scan, max_items=1000))
     schema = choices[0] if len(choices) == 1 else Schema(one_of=choices)
 
+    @dataclass
     class WithBody(Operation):
         def __post_init__(self) -> None:
             self.request_body = RequestBody(content={JSON: OpenAPIMediaType(schema=schema)}, required=True)
@@ -62,12 +83,23 @@ def openapi_config() -> OpenAPIConfig:
         version="1",
         description="Scans, test results and traces of health facilities. Every path below /v1 needs an API key.",
         path="/schema",
-        render_plugins=[PagePlugin(path="/"), JsonRenderPlugin(path="/openapi.json")],
+        use_handler_docstrings=True,
+        render_plugins=[PagePlugin(path="/"), ShapesPlugin(path="/openapi.json")],
         components=Components(
-            schemas=_schemas(BODIES),
             security_schemes={KEY: SecurityScheme(type="http", scheme="bearer", description="`jejak keys create`")},
         ),
     )
+
+
+class ShapesPlugin(JsonRenderPlugin):
+    """The description as JSON, with the bodies as msgspec describes them."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the description."""
+        _, shapes = msgspec.json.schema_components(BODIES, ref_template=_PREFIX + "{name}")
+        components = openapi_schema["components"]
+        whole = openapi_schema | {"components": components | {"schemas": components["schemas"] | shapes}}
+        return super().render(request, whole)
 
 
 class PagePlugin(OpenAPIRenderPlugin):
@@ -90,20 +122,3 @@ class PagePlugin(OpenAPIRenderPlugin):
             "<table><thead><tr><th>Method<th>Path<th>What it does</tr></thead>"
             f"<tbody>{rows}</tbody></table></body></html>"
         ).encode()
-
-
-def _schemas(kinds: Sequence[type[msgspec.Struct]]) -> dict[str, Schema]:
-    _, components = msgspec.json.schema_components(kinds, ref_template=_PREFIX + "{name}")
-    return {name: _Verbatim(schema) for name, schema in components.items()}
-
-
-class _Verbatim(Schema):
-    """A JSON Schema that msgspec has written, passed on as it is."""
-
-    def __init__(self, written: dict[str, Any]) -> None:
-        super().__init__()
-        self._written = written
-
-    def to_schema(self) -> dict[str, Any]:
-        """Return it."""
-        return self._written

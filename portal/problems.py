@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 
 from portal.logs import report_bug
 from schemas.errors import BadInput, JejakError
@@ -78,7 +78,10 @@ def answer_jejak_error(_: Request[Any, Any, Any], error: JejakError) -> Response
 
 
 def answer_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    """Answer what Litestar found: no such path, method or parameter, or too long a body."""
+    """Answer what Litestar found: no such path or method, a parameter that is wrong, or too long a body."""
+    if isinstance(error, ValidationException):
+        named = error.extra[0].get("key", "") if isinstance(error.extra, list) and error.extra else ""
+        return _answer(422, named, "is missing or has not the form it must have", {})
     reasons = {404: "no such path", 405: "not with this method", 413: "the body is too long"}
     allow = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
     return _answer(error.status_code, "", reasons.get(error.status_code, "cannot be read"), allow)

@@ -18,7 +18,7 @@ from portal.bodies import (
 from portal.desk import GateRequest, desk_of
 from portal.identity import normalise
 from portal.keys import Principal, allow, covers
-from portal.openapi import with_body
+from portal.openapi import NEEDS_KEY, refusals, with_body
 from portal.store import ResultRow
 from schemas.errors import NotFound
 from schemas.events import TestResult
@@ -31,6 +31,8 @@ UUID7: Final = "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]
     guards=[allow("laboratory", "epidemiologist")],
     status_code=200,
     operation_class=with_body(TestResultBody),
+    responses=refusals(413),
+    security=NEEDS_KEY,
 )
 async def post_test_result(request: GateRequest) -> ResultAnswer:
     """Take a test result; the same id again changes nothing."""
@@ -47,7 +49,12 @@ async def post_test_result(request: GateRequest) -> ResultAnswer:
     return ResultAnswer(result_id=body.result_id)
 
 
-@get("/v1/test-results/{result_id:str}", guards=[allow("laboratory", "epidemiologist")])
+@get(
+    "/v1/test-results/{result_id:str}",
+    guards=[allow("laboratory", "epidemiologist")],
+    responses=refusals(404),
+    security=NEEDS_KEY,
+)
 async def get_test_result(request: GateRequest, result_id: Annotated[str, Parameter(pattern=UUID7)]) -> ResultState:
     """Say whether a result has been applied, and to which case; 404 for one this caller did not send or may not see."""
     desk = desk_of(request)

@@ -15,7 +15,7 @@ from portal.bodies import BatchAnswer, ScanAnswer, ScanBatch, ScanBody, check_no
 from portal.desk import Desk, GateRequest, desk_of
 from portal.identity import Subject, normalise
 from portal.keys import Principal, allow
-from portal.openapi import with_body
+from portal.openapi import NEEDS_KEY, refusals, with_body
 from portal.problems import NotYours, TooLarge
 from portal.store import FacilityRow
 from schemas.errors import BadInput, InvalidEvent
@@ -48,7 +48,14 @@ class Checked(msgspec.Struct, frozen=True):
     facility: FacilityRow
 
 
-@post("/v1/scans", guards=[allow("gate", "import")], status_code=200, operation_class=with_body(ScanBody, ScanBatch))
+@post(
+    "/v1/scans",
+    guards=[allow("gate", "import")],
+    status_code=200,
+    operation_class=with_body(ScanBody, ScanBatch),
+    responses=refusals(413),
+    security=NEEDS_KEY,
+)
 async def post_scans(request: GateRequest) -> ScanAnswer | BatchAnswer:
     """Take one scan, or up to 1,000 as an array or as `{"scans": […]}`."""
     desk, now = desk_of(request), datetime.now(UTC)

@@ -23,7 +23,7 @@ from portal.desk import Desk, GateRequest, desk_of
 from portal.identifiers import new_uuid7
 from portal.identity import normalise
 from portal.keys import Principal, allow, covers
-from portal.openapi import with_body
+from portal.openapi import NEEDS_KEY, refusals, with_body
 from portal.store import CaseRow, Connection
 from schemas.errors import BadInput, Conflict, NotFound
 from schemas.events import ContactDecision, TraceRequest
@@ -32,7 +32,14 @@ CASES_MAX: Final = 500
 ROLE: Final = "epidemiologist"
 
 
-@post("/v1/traces", guards=[allow(ROLE)], status_code=202, operation_class=with_body(TraceBody))
+@post(
+    "/v1/traces",
+    guards=[allow(ROLE)],
+    status_code=202,
+    operation_class=with_body(TraceBody),
+    responses=refusals(404, 413),
+    security=NEEDS_KEY,
+)
 async def post_trace(request: GateRequest) -> RequestAnswer:
     """Ask for a trace of a person (opens a case) or of a case; it waits for a second person's approval."""
     desk, principal, now = desk_of(request), request.user, datetime.now(UTC)
@@ -57,7 +64,7 @@ async def post_trace(request: GateRequest) -> RequestAnswer:
     return RequestAnswer(request_id=body.request_id)
 
 
-@get("/v1/traces", guards=[allow(ROLE)])
+@get("/v1/traces", guards=[allow(ROLE)], responses=refusals(), security=NEEDS_KEY)
 async def list_traces(request: GateRequest) -> CaseList:
     """List the cases of the caller's area and those he asked for, the newest 500, pending ones first."""
     rows = await desk_of(request).read(_list_audited, request.user)
@@ -78,7 +85,12 @@ async def list_traces(request: GateRequest) -> CaseList:
 
 
 @post(
-    "/v1/traces/{case_id:str}/approval", guards=[allow(ROLE)], status_code=202, operation_class=with_body(ApprovalBody)
+    "/v1/traces/{case_id:str}/approval",
+    guards=[allow(ROLE)],
+    status_code=202,
+    operation_class=with_body(ApprovalBody),
+    responses=refusals(404, 409, 413),
+    security=NEEDS_KEY,
 )
 async def post_approval(request: GateRequest, case_id: str) -> RequestAnswer:
     """Approve or refuse what somebody else asked for: 409 for one's own request, or when nothing waits."""
@@ -95,7 +107,12 @@ async def post_approval(request: GateRequest, case_id: str) -> RequestAnswer:
 
 
 @post(
-    "/v1/traces/{case_id:str}/decisions", guards=[allow(ROLE)], status_code=202, operation_class=with_body(DecisionBody)
+    "/v1/traces/{case_id:str}/decisions",
+    guards=[allow(ROLE)],
+    status_code=202,
+    operation_class=with_body(DecisionBody),
+    responses=refusals(404, 413),
+    security=NEEDS_KEY,
 )
 async def post_decision(request: GateRequest, case_id: str) -> RequestAnswer:
     """Confirm or drop a candidate, or leave it open again."""
