@@ -1,11 +1,14 @@
 """`jejak secrets`: every password and key of an installation, in files, before its servers first start."""
 
+from collections.abc import Iterable
+
 import click
 
+from ops.commands.topics import read_areas
 from ops.secrets import ensure_secret
 from ops.store import OWNER, SERVICE_ROLES, SUPERUSER
 from portal import identity
-from schemas.errors import BadInput, Unavailable
+from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import SERVICES, office_of, office_user
 
@@ -13,23 +16,23 @@ BROKER_FILES = ("admin", "controller", "cluster")  # cluster: the id that three 
 
 
 @click.command()
-@click.option("--areas", multiple=True, metavar="CODE", help="Also for this health office's Kafka user; repeatable.")
+@click.option("--areas", default="", metavar="CODES", help="Health offices' users too: codes like 36,36.71, or all.")
 @click.pass_obj
-def secrets(settings: Settings, areas: tuple[str, ...]) -> None:
-    """Make the password and key files that are missing, e.g. `JEJAK_SECRETS=secrets jejak secrets --areas 36.71`.
+def secrets(settings: Settings, areas: str) -> None:
+    """Make the password and key files that are missing, e.g. `JEJAK_SECRETS=secrets jejak secrets --areas 36,36.71`.
 
     What is there stays: run it again after an upgrade. Lose the folder, and vault and dead letters cannot be read.
     """
     try:
-        number = make_secrets(settings, areas)
+        number = make_secrets(settings, read_areas(areas))
     except OSError as error:
         raise Unavailable(f"cannot write in {settings.secrets_dir}: {error.strerror}") from error
     click.echo(f"{number} files in {settings.secrets_dir}, readable by you alone")
 
 
-def make_secrets(settings: Settings, areas: tuple[str, ...] = ()) -> int:
+def make_secrets(settings: Settings, areas: Iterable[str] = ()) -> int:
     """Make every file that is missing; return how many there are now."""
-    users = (*BROKER_FILES, *SERVICES, *(office_user(_office(area)) for area in areas))
+    users = (*BROKER_FILES, *SERVICES, *(office_user(office_of(area)) for area in areas))
     for user in users:
         ensure_secret(settings, "kafka", user)
     for role in (SUPERUSER, OWNER, *SERVICE_ROLES):
@@ -37,10 +40,3 @@ def make_secrets(settings: Settings, areas: tuple[str, ...] = ()) -> int:
     ensure_secret(settings, "seal", "dead-letters")
     identity.make_keys(settings.secrets_dir / "vault")
     return sum(path.is_file() for path in settings.secrets_dir.rglob("*"))
-
-
-def _office(area: str) -> str:
-    try:
-        return office_of(area)
-    except ValueError as error:
-        raise BadInput(str(error), field="areas") from error

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SPECIFICATION: dict[str, Any] = json.loads((ROOT / "tests/ops/data/compose-spec.json").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONCE = {"migrate", "topics", "operator"}  # end by themselves
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("jejak:")}
 
 
@@ -37,7 +38,7 @@ def test_a_misspelled_key_would_be_found() -> None:
 
 
 def test_each_service_of_ours_is_there() -> None:
-    assert set(OURS) == {"migrate", "topics", "gate", "relay", "visits", "traces"}
+    assert set(OURS) == {*ONCE, "gate", "relay", "visits", "traces"}
     assert set(SERVICES) - set(OURS) == {"kafka-1", "kafka-2", "kafka-3", "postgres"}
 
 
@@ -66,8 +67,7 @@ def test_only_the_gate_is_reached_from_outside_and_only_from_this_machine() -> N
 
 def test_every_service_is_checked_waits_and_drops_its_rights() -> None:
     for name, service in SERVICES.items():
-        once = name in {"migrate", "topics"}
-        assert once != ("healthcheck" in service), name
+        assert (name in ONCE) != ("healthcheck" in service), name
         assert service["cap_drop"] == ["ALL"], name
         assert name.startswith(("kafka", "postgres")) or service["depends_on"], name
         assert set(service.get("depends_on", {})) <= set(SERVICES), name
