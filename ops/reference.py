@@ -29,15 +29,18 @@ def pages() -> dict[str, str]:
     }
 
 
-def command_names(group: click.Group = cli, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Yield every command as it is typed behind `jejak`, groups before what is in them."""
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
+def commands(parent: click.Context | None = None) -> Iterator[tuple[str, click.Context]]:
+    """Yield every command as it is typed behind `jejak`, in its context, groups before what is in them."""
+    parent = parent or click.Context(cli, info_name="jejak", terminal_width=WIDTH, **cli.context_settings)
+    group = parent.command
+    assert isinstance(group, click.Group)
+    for name in group.list_commands(parent):
+        command = group.get_command(parent, name)
         assert command is not None
-        yield f"{prefix}{name}", command
+        context = click.Context(command, info_name=name, parent=parent)
+        yield context.command_path.removeprefix("jejak "), context
         if isinstance(command, click.Group):
-            yield from command_names(command, f"{prefix}{name} ")
+            yield from commands(context)
 
 
 def _settings() -> str:
@@ -55,7 +58,7 @@ def _settings() -> str:
 def _topics() -> str:
     office = msgspec.structs.replace(alert_topic("p36"), name=f"{ALERT_PREFIX}<office>")
     rows = [_topic_row(topic) for topic in TOPICS]
-    rows.append((*_topic_row(office)[:-2], office_user("<office>"), office.doc))
+    rows.append((*_topic_row(office)[:-2], f"`{office_user('<office>')}`", office.doc))
     return _page(
         "Topics",
         "What travels where. Every client logs in with SCRAM and may do what this table says; all else is denied. "
@@ -89,10 +92,7 @@ def _metrics() -> str:
 
 
 def _commands() -> str:
-    parts = []
-    for name, command in command_names():
-        context = click.Context(command, info_name=f"jejak {name}", terminal_width=WIDTH, max_content_width=WIDTH)
-        parts.append(f"## jejak {name}\n\n```text\n{command.get_help(context)}\n```\n")
+    parts = [f"## jejak {name}\n\n```text\n{context.get_help()}\n```\n" for name, context in commands()]
     return _page(
         "Commands",
         "Every command ends with 0 when it did what was asked, with 2 and one line on stderr when something outside "
