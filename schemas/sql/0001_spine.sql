@@ -178,7 +178,7 @@ create table outbox (
     source_topic     text not null,
     source_partition int not null,
     topic            text not null,
-    events           bytea not null,  -- msgpack [[partition, key, value or nil], …]: one row per batch and topic
+    events           bytea storage external not null,  -- not compressed: read once, then gone; msgpack [[partition, key, value or nil], …]: one row per batch and topic
     count            int not null,
     created_at       timestamptz not null default clock_timestamp(),
     published_at     timestamptz
