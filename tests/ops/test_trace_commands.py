@@ -1,0 +1,159 @@
+"""The commands around a trace, on a real installation: shown, approved, decided, and read by the office it concerns."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from itertools import count
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+from producers.follower import follow
+from producers.sender import Sender
+from schemas.errors import Refused
+from schemas.settings import Settings
+from tests.portal.conftest import Gate, new_key
+from tests.streams.flow import ROOT, ask, environment, running, wait_until
+from tests.streams.test_traces import send, taken
+from tests.tracing.ward import Town, positive, request, somebody, town_in
+
+_persons = count(5000)
+_hours = count(1)
+
+
+@pytest.fixture(scope="module")
+def town(installation: Settings) -> Iterator[Town]:
+    with (
+        town_in(lambda: installation) as made,
+        running(installation, "worker", "traces"),
+        running(installation, "relay"),
+    ):
+        yield made
+
+
+@pytest.fixture
+def case(town: Town) -> str:
+    """Return the id of a case with one candidate, told to its offices."""
+    return told_case(town)
+
+
+def told_case(town: Town) -> str:
+    person, other = somebody(next(_persons)), somebody(next(_persons))
+    hour = next(_hours)  # of its own, so that no two cases meet
+    for who, minute in ((person, 40), (other, 31)):
+        town.stay(who, "PKM-1", f"2026-11-09 {hour:02d}:00", f"2026-11-09 {hour:02d}:{minute}")
+    before = taken(town.settings)
+    send(town.settings, [positive(person)])
+    wait_until(lambda: taken(town.settings) > before)
+    wait_until(lambda: ask(town.settings, "select count(*) from outbox where published_at is null") == [(0,)])
+    return str(town.case(person)[0])
+
+
+def jejak(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops.cli", *command],
+        cwd=ROOT,
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_an_office_reads_its_alerts_once_each_with_its_own_credentials(town: Town, case: str) -> None:
+    ((trace_ref,),) = ask(
+        town.settings, "select ref from reference where case_id = %s and office = 'd3671' and person is null", case
+    )
+    done = jejak(town.settings, "alerts", "--office", "36.71", "--once", "--json")
+    assert done.returncode == 0, done.stderr
+    own = [alert for alert in map(json.loads, done.stdout.splitlines()) if alert["subject"] == trace_ref]
+    assert [alert["data"]["action"] for alert in own] == ["summary", "added"]
+    with Sender(town.settings, "relay") as relay:  # a relay that was killed sends again
+        value = json.dumps(own[1]).encode()
+        relay.confirm([relay.send("alert.d3671", trace_ref.encode(), value, 0)], 30)
+    again = jejak(town.settings, "alerts", "--office", "36.71", "--once", "--json")
+    assert again.stdout == done.stdout
+    lines = jejak(town.settings, "alerts", "--office", "3671", "--once").stdout.splitlines()
+    (added,) = [line for line in lines if line.startswith(f"BARU (added) {trace_ref[:8]}")]
+    assert "Puskesmas Cipondoh 2026-11-09, 30-59 menit (min), 1 meeting" in added
+    assert [line for line in lines if line.startswith(f"RINGKASAN (summary) {trace_ref[:8]}")]
+
+
+def test_another_offices_topic_is_refused(town: Town, case: str) -> None:
+    assert case
+    with pytest.raises(Refused):
+        next(follow(town.settings, "alert.d3171", "office-d3671", stop=lambda: False))
+    with pytest.raises(Refused):
+        next(follow(town.settings, "test-result.v1", "office-d3671", stop=lambda: False))
+
+
+@pytest.mark.parametrize(
+    ("office", "words"),
+    [("73.71", "jejak topics --areas 73.71"), ("Tangerang", "field --office"), ("36.7", "field --office")],
+)
+def test_an_office_without_access_is_told_how_to_get_it(town: Town, office: str, words: str) -> None:
+    done = jejak(town.settings, "alerts", "--office", office, "--once")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_trace_is_shown_ranked_and_explained_and_the_look_is_written_down(
+    town: Town, case: str, tmp_path: Path
+) -> None:
+    graph_path = tmp_path / "chain.graphml"
+    done = jejak(town.settings, "trace-show", case, "--json", "--graph", str(graph_path), "--reason", "a test")
+    assert done.returncode == 0, done.stderr
+    view = json.loads(done.stdout)
+    (contact,) = view["contacts"]
+    assert (contact["rank"], contact["overlap_minutes"], contact["probability"]) == (1, 31.0, None)
+    graph = nx.read_graphml(BytesIO(graph_path.read_bytes()))
+    assert graph.edges[view["case_ref"], contact["contact_ref"]]["overlap_minutes"] == 31.0
+    assert ask(town.settings, "select action, reason from audit where object = %s", case) == [("trace shown", "a test")]
+    shown = " ".join(jejak(town.settings, "trace-show", case).stdout.split())
+    assert f"{case} open, konfirmasi" in shown
+    assert "31.000" in shown
+    missing = jejak(town.settings, "trace-show", "K999999")
+    assert (missing.returncode, missing.stderr) == (2, "jejak: no such case\n")
+
+
+def test_a_second_person_approves_and_people_decide_through_the_gate(town: Town, tmp_path: Path) -> None:
+    person, other = somebody(next(_persons)), somebody(next(_persons))
+    for who in (person, other):
+        town.stay(who, "PKM-2", "2026-11-12 08:00", "2026-11-12 09:00")
+    send(town.settings, [request(person, by="dr sari", date_onset=positive(person).date_onset)])
+    wait_until(lambda: len(ask(town.settings, "select 1 from \"case\" where requested_by = 'dr sari'")) == 1)
+    case_id = town.case(person)[0]
+    gate = Gate(town.settings, tmp_path).start()
+    try:
+        keys = {}
+        for name in ("dr sari", "dr budi"):
+            keys[name] = tmp_path / f"{name}.key"
+            keys[name].write_text(new_key(town.settings, "epidemiologist", area="36", principal=name))
+        spoken = ("--gate", gate.url, "--key-file")
+        own = jejak(town.settings, "approve", case_id, "--reason", "mine", *spoken, str(keys["dr sari"]))
+        assert (own.returncode, own.stdout) == (2, "")
+        second = jejak(town.settings, "approve", case_id, "--reason", "seen", *spoken, str(keys["dr budi"]))
+        assert second.returncode == 0, second.stderr
+        wait_until(lambda: town.case(person)[1] == "open" and bool(_refs(town, case_id)))
+        (ref,) = _refs(town, case_id)
+        done = jejak(
+            town.settings, "decide", case_id, ref, "confirmed", "--reason", "call", *spoken, str(keys["dr budi"])
+        )
+        assert done.returncode == 0, done.stderr
+        wait_until(
+            lambda: ask(town.settings, "select count(*) from person_status where case_id = %s", case_id) == [(1,)]
+        )
+    finally:
+        gate.stop()
+
+
+def _refs(town: Town, case_id: str) -> list[str]:
+    rows = ask(
+        town.settings, "select contact_ref from candidate join trace using (trace_id) where case_id = %s", case_id
+    )
+    return [row[0] for row in rows]
