@@ -50,6 +50,9 @@ transaction.state.log.replication.factor=3
 transaction.state.log.min.isr=2
 share.coordinator.state.topic.replication.factor=3
 share.coordinator.state.topic.min.isr=2
+# A dead broker's partitions move in some 4 s: before senders, who wait 10 s for an answer, give up.
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 END
