@@ -1,0 +1,107 @@
+"""`jejak demo`: the whole product on one screen, on servers of its own."""
+
+import re
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import msgspec
+
+from ops.commands.up import gate_url, running_installation, stoppable
+from ops.demo.play import INDEX, OFFICE_AREA, Answer, Stage
+from ops.demo.screen import Screen
+from ops.embedded import Servers
+from ops.embedded.home import held_home, is_free, stop_orphans
+from ops.store import server_version
+from ops.supervisor import Supervisor
+from schemas.settings import Settings
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End after the notice; the last line of stdout is one JSON object.")
+@click.pass_obj
+def demo(settings: Settings, *, once: bool) -> None:
+    """Play real stays and a synthetic town, flag a positive, and see the notice arrive.
+
+    Everything is kept below the home's folder `demo`, emptied at every start.
+    """
+    screen = Screen()
+    own = msgspec.structs.replace(
+        settings,
+        home=settings.home / "demo",
+        secrets="",
+        kafka="",
+        database="",
+        demo=True,
+        port=settings.port if is_free(settings.port) else 0,
+    )
+    _empty(own.home)
+    screen.say("a demonstration: people, keys and accounts of it are invented and marked as demo")
+    with stoppable(), running_installation(own, screen.say) as (servers, supervisor):
+        answer = _play(servers, supervisor, screen)
+        click.echo(msgspec.json.encode(answer).decode())
+        sys.stdout.flush()
+        if not once:
+            screen.say("Ctrl-C stops everything")
+            supervisor.run(until=lambda: False)
+
+
+def _play(servers: Servers, supervisor: Supervisor, screen: Screen) -> Answer:
+    stage = Stage(servers.settings, screen, supervisor.tick)
+    keys = stage.prepare()
+    screen.act("1  Scans flow in: 3,085 real stays and a day of a synthetic town, through the HTTP gate")
+    accepted, visits = stage.play_scans(keys["import"])
+    screen.act(f"2  A laboratory reports {INDEX} positive: who was there at the same time?")
+    trace, office, first_ms = stage.flag_positive(keys["laboratory"], keys["epidemiologist-1"])
+    screen.contacts(trace)
+    screen.act(f"3  The notice at the health office of {OFFICE_AREA}, {first_ms:.0f} ms after the positive")
+    alerts = stage.alerts_of(trace["case_id"], office)
+    office.close()
+    for alert in alerts[:2]:
+        screen.alert(alert)
+    screen.say(f"{len(alerts)} notices received by this office")
+    screen.act("4  Go on from here")
+    screen.places(_places(servers.settings, keys, trace["case_id"]))
+    return Answer(
+        scans_accepted=accepted,
+        visits=visits,
+        contacts=len(trace["contacts"]),
+        alerts_received=len(alerts),
+        positive_to_alert_ms=round(first_ms, 1),
+        broker=_broker_name(servers.settings.home),
+        database=server_version(servers.settings),
+    )
+
+
+def _empty(home: Path) -> None:
+    """Remove what an earlier demonstration left; one that still runs is a Conflict."""
+    if not home.exists():
+        return
+    with held_home(home):
+        stop_orphans(home)
+    shutil.rmtree(home)
+
+
+def _broker_name(home: Path) -> str:
+    """Return the broker as it names itself in its log: no request asks it for its release."""
+    found = re.search(r"Kafka version: (\S+)", (home / "logs" / "kafka.log").read_text(errors="replace"))
+    return f"Apache Kafka {found[1]}" if found else "Apache Kafka"
+
+
+def _places(settings: Settings, keys: Mapping[str, str], case_id: str) -> list[tuple[str, str]]:
+    url, home = gate_url(settings), settings.home
+    doctor = keys["epidemiologist-1"]
+    command = f"JEJAK_HOME={home} ./jejak"
+    return [
+        ("gate", f"{url}  (its interface: {url}/schema)"),
+        ("contacts", f"{command} trace-show {case_id}"),
+        ("notices", f"{command} alerts --office {OFFICE_AREA}"),
+        (
+            "decide",
+            f"{command} decide {case_id} CONTACT confirmed --reason interview --key-file {doctor}",
+        ),
+        ("more scans", f"{command} town --send --key-file {keys['import']}"),
+        *((f"demo key: {name}", path) for name, path in keys.items()),
+    ]
