@@ -161,7 +161,8 @@ def open_desk(settings: Settings, *, exposed: bool) -> Iterator[Desk]:
             vault = open_vault(conn, settings)
             if exposed:
                 refuse_demo(settings, store.list_keys(conn), datetime.now(UTC))
-        with Sender(settings, "gate") as sender, closing(Desk(settings, pool, sender, vault, Measures())) as desk:
+        measures = Measures(settings.home / "run" / "metrics")
+        with Sender(settings, "gate") as sender, closing(Desk(settings, pool, sender, vault, measures)) as desk:
             yield desk
 
 

@@ -1,15 +1,20 @@
 """The gate's metrics, made from the one table in schemas; no label ever holds a person, case, facility or office."""
 
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from portal.neighbours import Neighbours
 from schemas import metrics
 
 
 class Measures:
     """The metrics of one application; a registry of its own, so that two in one process do not meet."""
 
-    def __init__(self) -> None:
+    def __init__(self, neighbours: Path | None = None) -> None:
         self._registry = CollectorRegistry()
+        if neighbours is not None:
+            self._registry.register(Neighbours(neighbours))
         self._requests = self._counter(metrics.GATE_REQUESTS)
         self._scans = self._counter(metrics.GATE_SCANS)
         self._seconds = Histogram(

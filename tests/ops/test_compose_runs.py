@@ -165,6 +165,16 @@ def test_together_they_count_a_scan(containers: Containers) -> None:
         assert wait_until(lambda: bool(door.get(occupancy).json()["count"] == 1), COUNTED_TIMEOUT_S)
 
 
+def test_the_gate_shows_the_metrics_of_all(containers: Containers) -> None:
+    wanted = {'service="visits-0"', 'service="visits-1"', 'service="traces-0"', 'service="relay"'}
+
+    def are_shown() -> bool:
+        text = httpx.get(f"{gate_url(containers.settings)}/metrics").text
+        return all(service in text for service in wanted)
+
+    assert wait_until(are_shown, HEALTHY_TIMEOUT_S)
+
+
 def test_each_stops_when_it_is_told(containers: Containers) -> None:
     stopped = {name: containers.stop(name) for name in list(containers.processes)}
     assert {name: code for name, codes in stopped.items() for code in codes if code} == {}
