@@ -18,6 +18,7 @@ DESKS = (
     results.get_test_result,
     traces.post_trace,
     traces.list_traces,
+    traces.get_trace,
     traces.post_approval,
     traces.post_decision,
     facilities.get_occupancy,

@@ -27,6 +27,7 @@ from portal.openapi import NEEDS_KEY, refusals, with_body
 from portal.store import CaseRow, Connection
 from schemas.errors import BadInput, Conflict, NotFound
 from schemas.events import ContactDecision, TraceRequest
+from tracing.cases.store import TraceView, read_trace
 
 CASES_MAX: Final = 500
 ROLE: Final = "epidemiologist"
@@ -82,6 +83,12 @@ async def list_traces(request: GateRequest) -> CaseList:
             for row in rows
         ]
     )
+
+
+@get("/v1/traces/{case_id:str}", guards=[allow(ROLE)], responses=refusals(404), security=NEEDS_KEY)
+async def get_trace(request: GateRequest, case_id: str) -> TraceView:
+    """Read a trace: candidates ranked, with reasons; no person ids."""
+    return await desk_of(request).read(_read_audited, request.user, case_id)
 
 
 @post(
@@ -171,5 +178,13 @@ def _visible_case(conn: Connection, principal: Principal, case_id: str) -> CaseR
 
 def _list_audited(conn: Connection, principal: Principal) -> list[CaseRow]:
     rows = store.list_cases(conn, principal.area, principal.name, CASES_MAX)
-    store.append_audit(conn, principal.name, "list traces", f"{len(rows)} cases")
+    store.append_audit(conn, principal.name, "traces listed", f"{len(rows)} cases")
     return rows
+
+
+def _read_audited(conn: Connection, principal: Principal, case_id: str) -> TraceView:
+    """One transaction: what cannot be written to the audit is not read."""
+    case = _visible_case(conn, principal, case_id)
+    view = read_trace(conn, case.case_id)
+    store.append_audit(conn, principal.name, "trace shown", case.case_id)
+    return view

@@ -22,6 +22,7 @@ PATHS = (
     ("GET", "/v1/test-results/0199a3c0-0000-7000-8000-000000000000"),
     ("POST", "/v1/traces"),
     ("GET", "/v1/traces"),
+    ("GET", "/v1/traces/C-1"),
     ("POST", "/v1/traces/C-1/approval"),
     ("POST", "/v1/traces/C-1/decisions"),
     ("GET", "/v1/facilities/RS-A/occupancy"),

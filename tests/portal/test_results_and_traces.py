@@ -188,7 +188,7 @@ def test_the_list_holds_the_cases_of_the_area_pending_first_and_is_audited(gate:
     assert [case["case_id"] for case in cases] == ["C-l3", "C-l2", "C-l1"]
     assert PERSON not in str(cases)
     audit = run_sql(gate, "select action, object from audit where principal = 'Eka'")
-    assert audit == [("list traces", "3 cases")]
+    assert audit == [("traces listed", "3 cases")]
 
 
 @pytest.mark.parametrize("role", ["gate", "laboratory", "office", "import"])
@@ -196,5 +196,20 @@ def test_only_epidemiologists_come_near_traces(as_role: As, role: str) -> None:
     client = as_role(role, **({"facility": "RS-A"} if role in {"gate", "laboratory"} else {"area": "all"}))
     case = "C-any"
     assert client.get("/v1/traces").status_code == 403
+    assert client.get(f"/v1/traces/{case}").status_code == 403
     for path in ("/v1/traces", f"/v1/traces/{case}/approval", f"/v1/traces/{case}/decisions"):
         assert client.post(path, json={}).status_code == 403
+
+
+def test_a_trace_is_read_in_its_area_only_without_person_ids_and_each_reading_is_audited(
+    gate: Gate, as_role: As
+) -> None:
+    case = add_case(gate, "C-read", "36.71", "Gita")
+    for area, who, status in (("36", "Hadi", 200), ("31", "Indra", 404), ("31", "Gita", 200), ("all", "Joko", 200)):
+        answer = as_role("epidemiologist", area=area, principal=who).get(f"/v1/traces/{case}")
+        assert answer.status_code == status, who
+        assert PERSON not in answer.text
+        if status == 200:
+            assert (answer.json()["case_id"], answer.json()["state"]) == (case, "pending")
+    audit = run_sql(gate, "select principal, action from audit where object = %s order by id", case)
+    assert audit == [(who, "trace shown") for who in ("Hadi", "Gita", "Joko")]
