@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.embedded.home import free_port
 from producers.gate_client import GateClient, open_gate
 from producers.gate_scans import GateScan, Sent, Subject, send_batches, send_scans
 from schemas.errors import BadInput, Conflict, InvalidSettings, JejakError, NotFound, Refused, Unavailable
@@ -107,8 +108,9 @@ def test_nobody_listening_is_said_at_once() -> None:
 
 
 def test_a_gate_that_answered_before_is_waited_for_while_it_restarts() -> None:
-    with small_gate() as first:
-        port, client = first.server_port, GateClient(first.url, KEY, give_up_s=10)
+    port = free_port()  # one that the kernel gives to no client while nobody listens
+    with small_gate(port) as first:
+        client = GateClient(first.url, KEY, give_up_s=10)
         client.get("/healthz")
         first.script = [(0, {}, None)]  # the connection still open ends with the next request
     with client:
