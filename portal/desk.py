@@ -35,7 +35,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 CONNECTIONS: Final = 4
-DATABASE_TIMEOUT_S: Final = 10.0
+THREAD_TIMEOUT_S: Final = 10.0
 DELIVERY_TIMEOUT_S: Final = 12.0
 TOGETHER_MAX: Final = 5_000
 WAITING_MAX: Final = 20_000  # records: what the sender's buffer holds even if the broker takes none
@@ -114,9 +114,9 @@ class Desk:
         assert not kwargs
         future = asyncio.get_running_loop().run_in_executor(self._threads, work, *args)
         try:
-            return await asyncio.wait_for(future, DATABASE_TIMEOUT_S)
+            return await asyncio.wait_for(future, THREAD_TIMEOUT_S)
         except TimeoutError as error:
-            raise Unavailable("the database does not answer") from error
+            raise Unavailable("broker or database does not answer in time") from error
 
     def _transact(self, query: Callable[..., R], *args: object) -> R:
         with self._pool.connection() as conn:

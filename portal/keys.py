@@ -4,6 +4,7 @@ The secret has 256 random bits, so its SHA-256 needs no salt, and finding it by 
 nothing about any other key.
 """
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -32,7 +33,7 @@ CACHED_MAX: Final = 10_000
 FAILURES_PER_MINUTE: Final = 600  # per address
 EVERYWHERE: Final = "all"
 
-_bearer = re.compile(r"Bearer (jejak_[A-Za-z0-9_-]{40,60})")
+_bearer = re.compile(r"(?i:Bearer) +(jejak_[A-Za-z0-9_-]{40,60})")
 _principal = re.compile(r"[\w.@ -]{1,64}")
 
 
@@ -62,6 +63,7 @@ class Keyring:
     def __init__(self, find: Find, rate_per_minute: int) -> None:
         self._find = find
         self._seen: dict[bytes, tuple[float, Principal]] = {}
+        self._asked: dict[bytes, asyncio.Task[Principal | None]] = {}
         self._rates = Limits(rate_per_minute)
         self._failures = Limits(FAILURES_PER_MINUTE)
 
@@ -88,14 +90,21 @@ class Keyring:
         at, principal = self._seen.get(key_hash, (-CACHED_S, None))
         if principal is not None and now_s - at < CACHED_S:
             return principal
-        row = await self._find(key_hash)
+        asked = self._asked.get(key_hash)
+        if asked is None:  # of many requests that come together one asks, or each second would begin with a crowd
+            asked = self._asked[key_hash] = asyncio.create_task(self._ask(key_hash, now_s))
+            asked.add_done_callback(lambda _: self._asked.pop(key_hash, None))
+        return await asyncio.shield(asked)
+
+    async def _ask(self, key_hash: bytes, now_s: float) -> Principal | None:
         self._seen.pop(key_hash, None)
+        row = await self._find(key_hash)
         if row is None or row.revoked_at is not None:
             return None
         principal = Principal(row.key_id, row.principal, row.role, row.facility, row.area, row.expires_at)
-        self._seen[key_hash] = (now_s, principal)
-        if len(self._seen) > CACHED_MAX:
+        if len(self._seen) >= CACHED_MAX:
             self._seen.clear()
+        self._seen[key_hash] = (now_s, principal)
         return principal
 
 

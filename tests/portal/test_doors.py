@@ -1,10 +1,13 @@
 """What holds for every path: keys, limits, headers, JSON for every refusal, health, metrics, the API's description."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -162,6 +165,19 @@ def references(node: Any) -> set[str]:
             else set().union(*map(references, node.values()))
         )
     return set().union(*map(references, node)) if isinstance(node, list) else set()
+
+
+@pytest.mark.parametrize("role", ["gate", "epidemiologist"])
+def test_whatever_is_sent_the_answer_is_one_that_the_description_tells(gate: Gate, role: str) -> None:
+    key = new_key(gate.settings, role, area="all")
+    run = subprocess.run(
+        [Path(sys.executable).with_name("schemathesis"), "run", f"{gate.url}/schema/openapi.json", "--no-color",
+         "--header", f"Authorization: Bearer {key}", "--phases", "coverage,fuzzing", "--max-examples", "10",
+         "--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"],
+        capture_output=True, text=True, timeout=200, check=False, cwd=gate.settings.home,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout[-4000:]
+    assert b'"bug"' not in gate.stderr.read_bytes()
 
 
 def test_a_key_that_asks_too_often_waits_as_long_as_it_is_told(gate: Gate) -> None:

@@ -151,7 +151,7 @@ def test_only_a_second_person_of_the_area_approves_and_only_what_waits(gate: Gat
 
     assert status(ani, case) == 409
     assert status(citra, done) == 409
-    assert status(far, case) == status(citra, "C-none") == 404
+    assert status(far, case) == status(citra, "C-none") == status(citra, "%00") == 404
     assert status(citra, case, {"action": "approve", "reason": ""}) == 422
     assert status(citra, case, {"action": "delete", "reason": "x"}) == 422
     answer = citra.post(f"/v1/traces/{case}/approval", json=approve)

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from portal.bands import band_of, last_refresh, minutes_of
 from portal.gathering import Gathering
 from portal.identifiers import new_uuid7
-from portal.keys import covers
+from portal.keys import CACHED_S, FAILURES_PER_MINUTE, Keyring, covers
 from portal.limits import Limits
 from portal.logs import log, report_bug, set_up_logs
-from portal.problems import TooMany
+from portal.problems import TooMany, Unauthorised
+from portal.store import KeyRow
 from schemas.errors import Unavailable
 from tracing.pair import person_minutes
 
@@ -109,6 +110,43 @@ def test_a_failure_is_everybodys_of_that_call_and_nobodys_of_the_next() -> None:
     assert [type(result) for result in results[2:4]] == [Unavailable] * 2
     assert results[4:] == [["d"], ["e"]]
     assert isinstance(refused, Unavailable)
+
+
+def test_of_many_requests_that_come_together_one_asks_for_the_key_and_a_second_later_one_asks_again() -> None:
+    asked: list[bytes] = []
+    soon = datetime.now(UTC) + timedelta(days=1)
+
+    async def find(key_hash: bytes) -> KeyRow | None:
+        asked.append(key_hash)
+        await asyncio.sleep(0.01)
+        return KeyRow("k", "Ani", "office", "", "36", demo=False, made_at=soon, expires_at=soon, revoked_at=None)
+
+    async def run() -> set[str]:
+        keyring = Keyring(find, 1_000)
+        header = "Bearer jejak_" + "a" * 43
+        names = {one.name for one in await asyncio.gather(*(keyring.identify(header, "::1") for _ in range(50)))}
+        await asyncio.sleep(CACHED_S)
+        return names | {(await keyring.identify(header, "::1")).name}
+
+    assert asyncio.run(run()) == {"Ani"}
+    assert len(asked) == 2
+
+
+def test_an_address_that_guesses_keys_is_slowed_down() -> None:
+    async def find(_: bytes) -> KeyRow | None:
+        return None
+
+    async def run() -> list[type]:
+        keyring = Keyring(find, 1_000)
+        guesses = [keyring.identify(f"Bearer jejak_{n:043}", "203.0.113.7") for n in range(FAILURES_PER_MINUTE + 5)]
+        failed: list[type] = [type(error) for error in await asyncio.gather(*guesses, return_exceptions=True)]
+        later = await asyncio.gather(keyring.identify(None, "203.0.113.8"), return_exceptions=True)
+        assert isinstance(later[0], Unauthorised)
+        return failed
+
+    failed = asyncio.run(run())
+    assert failed.count(Unauthorised) == FAILURES_PER_MINUTE
+    assert failed.count(TooMany) == 5
 
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 — its way
