@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SPECIFICATION: dict[str, Any] = json.loads((ROOT / "tests/ops/data/compose-spec.json").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+KAFKA_FILES = "./secrets/kafka"
 ONCE = {"migrate", "topics", "operator"}  # end by themselves
 OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("jejak:")}
 
@@ -76,9 +77,14 @@ def test_every_service_is_checked_waits_and_drops_its_rights() -> None:
 def test_secret_files_are_those_that_the_command_makes(tmp_path: Path) -> None:
     make_secrets(Settings(secrets=str(tmp_path)))
     made = {f"./secrets/{path.relative_to(tmp_path)}" for path in tmp_path.rglob("*") if path.is_file()}
-    assert {secret["file"] for secret in COMPOSE["secrets"].values()} == made
+    files = {secret["file"] for secret in COMPOSE["secrets"].values()}
+    assert files <= made
+    assert all(file.startswith(KAFKA_FILES) for file in made - files)  # which `topics` mounts as one folder
     used = {secret["source"] for service in SERVICES.values() for secret in service.get("secrets", [])}
     assert used == set(COMPOSE["secrets"])
+    assert [name for name, service in SERVICES.items() if any("/secrets" in one for one in service["volumes"])] == [
+        "topics"
+    ]
 
 
 def test_a_service_holds_no_other_services_password() -> None:

@@ -25,7 +25,7 @@ from ops.slots import slots_here
 from ops.store import drop_database
 from ops.topics import empty_topics
 from portal.identifiers import new_uuid7
-from tests.ops.test_compose import COMPOSE, ONCE, OURS, ROOT
+from tests.ops.test_compose import COMPOSE, KAFKA_FILES, ONCE, OURS, ROOT
 
 DATABASE = "jejak_compose"
 HEALTHY_TIMEOUT_S = 60.0
@@ -60,6 +60,8 @@ class Containers:
             target = mounted / Path(secret["target"]).relative_to("/run/secrets")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(self.folder / COMPOSE["secrets"][secret["source"]]["file"], target)
+        if any(volume.startswith(f"{KAFKA_FILES}:") for volume in OURS[name]["volumes"]):
+            shutil.copytree(self.folder / KAFKA_FILES, mounted / "kafka", dirs_exist_ok=True)
         mapped = {
             "JEJAK_HOME": str(self.settings.home),
             "JEJAK_SECRETS": str(mounted),
@@ -121,8 +123,9 @@ def containers(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> It
     empty_topics(servers.settings)
     started = Containers(servers, tmp_path_factory.mktemp("compose"))
     try:
-        for name in ("migrate", "topics"):
-            started.run(name)
+        started.run("migrate")
+        started.run("topics")
+        started.run("topics", "topics", "--areas", "36.71")
         for name in set(OURS) - ONCE:
             started.start(name)
         yield started
