@@ -5,7 +5,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from ops.supervisor import Service
+from schemas.errors import Unavailable
 from schemas.settings import PREFIX, Settings, environment_name
 
 ROOT = Path(__file__).parents[1]
@@ -18,6 +21,19 @@ def service_groups(settings: Settings) -> list[list[Service]]:
     ]
     traces = _service(settings, "traces", "worker", "traces")
     return [[_service(settings, "gate", "gate")], [*visits, traces], [_service(settings, "relay", "relay")]]
+
+
+def gate_url(settings: Settings) -> str:
+    """Return the address of the gate that runs in this home.
+
+    Raises:
+        Unavailable: none runs.
+    """
+    try:
+        record = msgspec.json.decode((settings.home / "run" / "gate.json").read_bytes(), type=dict[str, str | int])
+    except (OSError, msgspec.DecodeError) as error:
+        raise Unavailable(f"no gate runs in {settings.home}: start `jejak up`") from error
+    return str(record["url"])
 
 
 def environment(settings: Settings, around: Mapping[str, str]) -> dict[str, str]:

@@ -124,6 +124,14 @@ def fix_partitions(settings: Settings) -> int:
         return int(row[0])
 
 
+def stored_partitions(settings: Settings) -> int:
+    """Return the N this installation was made with; 0 when it has none yet."""
+    with transaction(settings, OPERATOR) as connection, connection.cursor() as cursor:
+        cursor.execute("select value from installation where name = 'partitions'")
+        row = cursor.fetchone()
+        return int(row[0]) if row else 0
+
+
 def areas_of_facilities(settings: Settings) -> list[str]:
     """Return the districts in which the registered facilities are, and their provinces, as codes."""
     with transaction(settings, OPERATOR) as connection, connection.cursor() as cursor:

@@ -8,17 +8,17 @@ from types import FrameType
 
 import click
 import httpx
-import msgspec
 
 from ops.embedded import Servers, embedded_servers
 from ops.migrate import migrate
-from ops.services import service_groups
+from ops.services import gate_url, service_groups
 from ops.store import areas_of_facilities
 from ops.supervisor import Service, Supervisor
 from ops.topics import make_topics
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 
+__all__ = ["gate_url", "prepare", "running_installation", "stoppable", "up"]
 READY_TIMEOUT_S = 60.0
 
 
@@ -64,19 +64,6 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
     new = make_topics(settings, areas_of_facilities(settings))
     if new:
         say(f"topics: made {len(new)}")
-
-
-def gate_url(settings: Settings) -> str:
-    """Return the address of the gate that runs in this home.
-
-    Raises:
-        Unavailable: none runs.
-    """
-    try:
-        record = msgspec.json.decode((settings.home / "run" / "gate.json").read_bytes(), type=dict[str, str | int])
-    except (OSError, msgspec.DecodeError) as error:
-        raise Unavailable(f"no gate runs in {settings.home}: start `jejak up`") from error
-    return str(record["url"])
 
 
 def wait_ready(settings: Settings, supervisor: Supervisor, timeout_s: float = READY_TIMEOUT_S) -> None:
