@@ -5,7 +5,7 @@ unless the data or the case did: the same candidates, no second alerts.
 """
 
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -24,9 +24,9 @@ from tracing.cases import rows
 from tracing.cases.alerts import Trace, alerts_of
 from tracing.cases.candidates import Candidate, candidates_of
 from tracing.cases.episodes import standing
-from tracing.cases.facts import DEFAULT_ZONE, Case
+from tracing.cases.facts import Case
 from tracing.cases.graph import Edge, graph_of, measures_of
-from tracing.cases.lookup import Seen, find, time_zones
+from tracing.cases.lookup import Seen, find
 from tracing.cases.revision import References, Stored
 from tracing.cases.status import BlackDays, black_until, changes
 from tracing.instants import utc_of
@@ -86,13 +86,23 @@ def run_trace(conn: Connection, case_id: str, rule_id: str = DEFAULT_RULE, *, th
 @contextmanager
 def _alone(conn: Connection, name: str) -> Iterator[None]:
     """Hold the trace, from before the transaction begins: what another run committed is then seen by this one."""
-    with conn, conn.cursor() as cur:
-        cur.execute(f"select pg_advisory_lock({_LOCK})", (name,))
+    _by_itself(conn, f"select pg_advisory_lock({_LOCK})", name)
     try:
         yield
     finally:
-        with suppress(psycopg2.Error), conn, conn.cursor() as cur:  # a lost connection holds nothing any more
-            cur.execute(f"select pg_advisory_unlock({_LOCK})", (name,))
+        with suppress(psycopg2.Error):  # a lost connection holds nothing any more
+            _by_itself(conn, f"select pg_advisory_unlock({_LOCK})", name)
+
+
+def _by_itself(conn: Connection, sql: str, name: str) -> None:
+    """Execute one statement in no transaction."""
+    conn.autocommit = True
+    try:
+        with conn.cursor() as cur:
+            cur.execute(sql, (name,))
+    finally:
+        if not conn.closed:
+            conn.autocommit = False
 
 
 def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
@@ -100,9 +110,8 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     stored = stored_as.read_trace_row(cur, case_id, rule.id)
     now, partitions, marks = stored_as.read_marks(cur)
     references = References(cur, case_id)
-    windows = _windows(cur, rule, stored.case)
     before = stored_as.read_candidates(cur, stored.trace_id)
-    seen = find(cur, rule, stored.person, windows) if windows else Seen([], 0, 0, set())
+    seen = _look(cur, rule, stored)
     after = _candidates(cur, stored.case, seen)
     revised = _facts(before) != _facts(after) or stored.revision == 0
     revision = stored.revision + revised
@@ -113,23 +122,25 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     references.save(cur)
     messages = [_alert_message(alert) for alert in alerts]
     messages += _status_messages(cur, stored, after, partitions)
-    header = _header(rule, stored, windows, seen, after, references)
+    header = _header(rule, stored, seen, after, references)
     header |= {"positions": {"scan.v1": marks}, "run_ms": round((monotonic() - began) * 1000, 3)}
-    stored_as.write_trace_row(cur, stored, revision, _whole(windows, seen), header)
+    stored_as.write_trace_row(cur, stored, revision, _whole(seen.windows), header)
     return Run(revision, len(after), alerts, messages, header["run_ms"])
 
 
-def _windows(cur: Cursor, rule: Rule, case: Case) -> dict[str, Window]:
-    """Return the window in each facility's time zone; none for a case that is not open."""
+def _look(cur: Cursor, rule: Rule, stored: Stored) -> Seen:
+    """Return what the case's visits met; nothing is looked for where the case is not open."""
+    case = stored.case
     if case.state != "open":
-        return {}
-    return {zone: case_window(rule, case.day_zero, case.date_isolation, zone) for zone in time_zones(cur)}
+        return Seen([], 0, 0, {})
+    return find(cur, rule, stored.person, lambda zone: case_window(rule, case.day_zero, case.date_isolation, zone))
 
 
-def _whole(windows: dict[str, Window], seen: Seen) -> Window | None:
+def _whole(windows: Mapping[str, Window]) -> Window | None:
     """Return from when to when the case's own places were looked at."""
-    own = [windows[zone] for zone in seen.time_zones or windows.keys() & {DEFAULT_ZONE}]
-    return Window(min(one.start for one in own), max(one.end for one in own)) if own else None
+    if not windows:
+        return None
+    return Window(min(one.start for one in windows.values()), max(one.end for one in windows.values()))
 
 
 def _candidates(cur: Cursor, case: Case, seen: Seen) -> list[Candidate]:
@@ -159,27 +170,26 @@ def _tell(
     now: datetime,
 ) -> list[Alert]:
     case = stored.case
+    numbers = rows.dated(cur, _day_of(case))
     due_by = None
     if case.confirmed_at is not None:
-        hours = rows.dated(cur, "quarantine_due_hours", utc_of(case.confirmed_at).date())
-        due_by = utc_of(case.confirmed_at) + timedelta(hours=hours)
-    limit = rows.dated(cur, "alert_limit", _day_of(case))
+        due_by = utc_of(case.confirmed_at) + timedelta(hours=numbers["quarantine_due_hours"])
     residence = stored_as.read_residence(cur, {one.person for some in candidates for one in some})
     told = stored_as.read_told(cur, stored.trace_id, references)
-    trace = Trace(revision=revision, rule=rule.id, due_by=due_by, limit=limit)
+    trace = Trace(revision=revision, rule=rule.id, due_by=due_by, limit=numbers["alert_limit"])
     alerts = alerts_of(trace, *candidates, residence, told, references)
     return stored_as.write_alerts(cur, stored.trace_id, alerts, now)
 
 
 def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], partitions: int) -> list[Message]:
-    case, day = stored.case, _day_of(stored.case)
+    case, numbers = stored.case, rows.dated(cur, _day_of(stored.case))
     facts = rows.read_facts(cur, stored.person)
     positives = [r for r in standing(facts.results) if r.case_id == case.case_id and r.result == "positive"]
     last_ends: dict[str, int] = {}
     for one in after:
         last_ends[one.person] = max(one.last_end, last_ends.get(one.person, one.last_end))
     told = stored_as.read_status(cur, case.case_id)
-    days = BlackDays(rows.dated(cur, "black_days_case", day), rows.dated(cur, "black_days_contact", day))
+    days = BlackDays(numbers["black_days_case"], numbers["black_days_contact"])
     confirmed = stored_as.read_confirmed(cur, case.case_id)
     news = changes(told, black_until(case, stored.person, positives, confirmed, last_ends, told, days))
     stored_as.write_status(cur, case.case_id, news)
@@ -205,7 +215,6 @@ def _day_of(case: Case) -> date:
 def _header(
     rule: Rule,
     stored: Stored,
-    windows: dict[str, Window],
     seen: Seen,
     candidates: Sequence[Candidate],
     references: References,
@@ -222,7 +231,7 @@ def _header(
     ]
     return {
         "rule": msgspec.to_builtins(rule),
-        "windows": {zone: [utc_of(at).isoformat() for at in window] for zone, window in windows.items()},
+        "windows": {zone: [utc_of(at).isoformat() for at in window] for zone, window in seen.windows.items()},
         "day_zero": case.day_zero.isoformat(),
         "day_zero_is": "onset" if case.date_onset else "specimen",
         "requested_by": case.requested_by,

@@ -8,6 +8,7 @@ from schemas.errors import NotFound
 from schemas.events import Alert, PersonStatus
 from schemas.settings import Settings
 from tests.tracing.ward import Town, decide, positive, request, somebody, town_in
+from tracing.cases import lookup
 from tracing.cases.rows import person_uuid
 from tracing.cases.store import read_trace
 from tracing.instants import MINUTE_US
@@ -277,3 +278,21 @@ def test_an_alert_is_a_cloud_event(town: Town) -> None:
     assert {alert.specversion for alert in alerts} == {"1.0"}
     assert all(alert.id == alert.data.alert_id and alert.subject == alert.data.trace_ref for alert in alerts)
     assert all(alert.data.due_by is not None for alert in alerts)
+
+
+def test_a_look_up_is_index_only_ranges_whatever_the_statistics_say(town: Town) -> None:
+    town.take(positive(CASE))
+    with town.conn, town.conn.cursor() as cur:
+        lookup.prepare(cur)
+        cur.execute("explain execute trace_met ('{1}', '{2026-11-09 00:00+00}', '{2026-11-10 00:00+00}')")
+        plan = "\n".join(row[0] for row in cur.fetchall())
+    assert "Seq Scan" not in plan
+    assert plan.count("Index Only Scan") >= 6
+    assert "Subplans Removed" in plan or plan.count("Index Only Scan") == 6  # weeks that cannot matter are not opened
+
+
+def test_only_where_people_were_scanned_is_a_place_never_the_laboratory_that_reports(town: Town) -> None:
+    town.stay(somebody(40), "LAB-2", "2026-11-11 08:00", "2026-11-11 09:00")
+    (run,) = town.take(positive(CASE, laboratory="LAB-2", by="lab two"))
+    assert "d3171" not in {alert.data.office for alert in run.alerts}
+    assert {one.facility_id for one in read_trace(town.conn, town.case(CASE)[0]).contacts} == {"RS-1"}

@@ -4,26 +4,30 @@ An overlap look-up is one index-only range per stay class (`tracing/keys.py`), f
 prepared statement. What is met needs only person and times; the rest of a visit is read for what counts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from tracing.cases.candidates import Exposure, Place
+from tracing.cases.facts import DEFAULT_ZONE
 from tracing.exposure import Cases, Visits, case_spans, find_exposures
-from tracing.instants import DAY_US, SECOND_US, utc_of
+from tracing.instants import DAY_US, HOUR_US, SECOND_US, utc_of
 from tracing.keys import CLASSES, SHORT_CLASSES, facility_of, longest_us
 from tracing.rulesets import Rule
 from tracing.store import Cursor
 from tracing.windows import Window
 
+FARTHEST_US: Final = 26 * HOUR_US  # two clocks of this world are never further apart
 _US: Final = "(extract(epoch from {0}) * 1000000)::bigint"
 # The plan is the same for every case: an index range per class. Statistics of a young table must not talk it out of it.
 _PLAN: Final = (
     "set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; set local enable_hashjoin = off;"
     " set local enable_mergejoin = off; set local enable_bitmapscan = off; set local jit = off"
 )
+
+_COUNT_PREPARED: Final = "; select count(*) from pg_prepared_statements where name in ('trace_met', 'trace_detail')"
 
 
 class OwnVisit(NamedTuple):
@@ -62,19 +66,21 @@ class Seen(NamedTuple):
     exposures: list[Exposure]
     own_visits: int
     visits_met: int
-    time_zones: set[str]  # of the facilities where the case was
+    windows: Mapping[str, Window]  # by time zone of the facilities where the case was
 
 
-def find(cur: Cursor, rule: Rule, person: str, windows: Mapping[str, Window]) -> Seen:
+def find(cur: Cursor, rule: Rule, person: str, window_in: Callable[[str], Window]) -> Seen:
     """Return the exposures of a case's visits.
 
     Args:
         cur: of a transaction that sees one state of the data.
         rule: what counts.
         person: whose visits they are.
-        windows: the window by time zone; each facility has its own midnight.
+        window_in: gives the window in a time zone; each facility has its own midnight.
     """
-    own = own_visits(cur, person, windows)
+    start, end = window_in("UTC")
+    own = own_visits(cur, person, Window(start - FARTHEST_US, end + FARTHEST_US))
+    windows = {zone: window_in(zone) for zone in sorted({visit.place.time_zone for visit in own} or {DEFAULT_ZONE})}
     prepare(cur)
     spans_of = _columns(own)
     asked = _windows_of(own, windows)
@@ -86,13 +92,12 @@ def find(cur: Cursor, rule: Rule, person: str, windows: Mapping[str, Window]) ->
     exposures = [
         _exposure(person, visit, other, details[other], span) for (visit, other), span in zip(pairs, times, strict=True)
     ]
-    return Seen(exposures, len(own), len(met), {visit.place.time_zone for visit in own})
+    return Seen(exposures, len(own), len(met), windows)
 
 
-def own_visits(cur: Cursor, person: str, windows: Mapping[str, Window]) -> list[OwnVisit]:
-    """Return the person's visits that touch any window, in the order of time."""
-    start = min(window.start for window in windows.values())
-    end = max(window.end for window in windows.values())
+def own_visits(cur: Cursor, person: str, during: Window) -> list[OwnVisit]:
+    """Return the person's visits that touch the window, in the order of time."""
+    start, end = during
     columns = (
         f"visit_id, key, {_US.format('check_in')} as check_in, {_US.format('check_out')} as check_out,"
         " check_in_estimated, check_out_estimated, zones"
@@ -114,16 +119,9 @@ def own_visits(cur: Cursor, person: str, windows: Mapping[str, Window]) -> list[
     ]
 
 
-def time_zones(cur: Cursor) -> list[str]:
-    """Return the time zones that facilities have."""
-    cur.execute("select distinct time_zone from facility order by time_zone")
-    return [row[0] for row in cur.fetchall()]
-
-
 def prepare(cur: Cursor) -> None:
     """Prepare the look-ups once per connection, and hold their plans for this transaction."""
-    cur.execute(_PLAN)
-    cur.execute("select count(*) from pg_prepared_statements where name in ('trace_met', 'trace_detail')")
+    cur.execute(_PLAN + _COUNT_PREPARED)
     row = cur.fetchone()
     if row == (0,):
         cur.execute(f"prepare trace_met (int[], timestamptz[], timestamptz[]) as {_met_sql()}")

@@ -108,7 +108,7 @@ def _register_request(cur: Cursor, event: TraceRequest, person: str) -> Taken:
         at=us_of(event.at),
     )
     day = event.date_specimen or event.date_onset or event.at.date()
-    days = rows.dated(cur, "episode_days", day)
+    days = rows.dated(cur, day)["episode_days"]
     judged, known = judge(facts, asked, days, lambda: rows.new_case_id(cur))
     rows.insert_request(cur, event, judged)
     _settle(cur, person, known, facts.cases, day, asked.at)
@@ -134,7 +134,7 @@ def _register_decision(cur: Cursor, event: ContactDecision, person: str) -> Take
 
 def _settle(cur: Cursor, person: str, facts: Facts, stored: tuple[Case, ...], day: date, at: int) -> None:
     """Store what the facts make of the cases, and a trace for each that is open or was."""
-    days = rows.dated(cur, "episode_days", day)
+    days = rows.dated(cur, day)["episode_days"]
     told, cases = cases_of(facts, days, at, lambda: rows.new_case_id(cur))
     changed = set(rows.write_cases(cur, person, stored, cases))
     rows.count_results(cur, facts, told)

@@ -52,16 +52,14 @@ def lock(cur: Cursor, *what: str) -> None:
     cur.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", ("|".join(what),))
 
 
-def dated(cur: Cursor, name: str, day: date) -> int:
-    """Return the value of a dated setting in force on `day`; before its first, its first."""
+def dated(cur: Cursor, day: date) -> dict[str, int]:
+    """Return the dated settings in force on `day`; before its first value, one has its first."""
     cur.execute(
-        "select value from setting_dated where name = %s order by valid_from <= %s desc,"
-        " case when valid_from <= %s then valid_from end desc, valid_from limit 1",
-        (name, day, day),
+        "select distinct on (name) name, value::int from setting_dated order by name, valid_from <= %s desc,"
+        " case when valid_from <= %s then valid_from end desc, valid_from",
+        (day, day),
     )
-    row = cur.fetchone()
-    assert row is not None, f"the migrations give {name} a value"
-    return int(row[0])
+    return dict(cur.fetchall())
 
 
 def known_laboratory(cur: Cursor, facility_id: str) -> KnownLaboratory:
