@@ -31,6 +31,8 @@ STOP_TIMEOUT_S = 15
 def gate(settings: Settings) -> None:
     """Listen for scans, results and traces over HTTP; stops on Ctrl-C or SIGTERM."""
     settings = running_settings(settings)
+    if not settings.database:
+        raise InvalidSettings("no database: start `jejak up`, or name one", field="JEJAK_DATABASE")
     check_exposure(settings)
     set_up_logs(settings.log_level)
     with take_port(settings.host, settings.port) as taken, open_desk(settings, exposed=is_exposed(settings)) as desk:
@@ -45,7 +47,7 @@ def gate(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
-        url = f"http://{_bracketed(settings.host)}:{taken.getsockname()[1]}"
+        url = f"http://{_reachable(settings.host)}:{taken.getsockname()[1]}"
         _Server(config, url, settings.home / "run" / "gate.json").run([taken])
 
 
@@ -115,5 +117,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _bracketed(host: str) -> str:
+def _reachable(host: str) -> str:
+    """Return how commands on this machine reach a gate that listens on `host`."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 — nothing is bound here
     return f"[{host}]" if ":" in host else host
