@@ -40,7 +40,7 @@ def held_home(home: Path) -> Iterator[Path]:
             (home / name).mkdir(mode=0o700, exist_ok=True)
     free = shutil.disk_usage(home).free
     if free < FREE_BYTES_MIN:
-        raise Unavailable(f"the disk is full: {free >> 20} MB are free at {home}, {FREE_BYTES_MIN >> 20} MB are needed")
+        raise Unavailable(f"the disk is full: at {home} {FREE_BYTES_MIN >> 20} MB are needed, {free >> 20} MB are free")
     lock = os.open(home / "run" / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -61,7 +61,7 @@ def full_disk_explained(home: Path) -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise Unavailable(f"the disk is full at {home}") from error
         if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
-            raise Unavailable(f"cannot write to {home} ({error.strerror})") from error
+            raise Unavailable(f"cannot write to {error.filename or home} ({error.strerror})") from error
         raise
 
 

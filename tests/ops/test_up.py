@@ -109,6 +109,25 @@ def test_up_runs_everything_restarts_what_is_killed_and_leaves_nothing_behind(ne
     assert running_settings(Settings(home=home)).kafka == ""
 
 
+def test_up_with_servers_of_ones_own_starts_none_and_leaves_them_running(
+    servers: Servers, installation: Settings, new_home: Callable[[], Path]
+) -> None:
+    home = new_home()
+    elsewhere = {
+        "JEJAK_KAFKA": installation.kafka,
+        "JEJAK_DATABASE": installation.database,
+        "JEJAK_SECRETS": str(installation.secrets_dir),
+    }
+    with up(home, **elsewhere) as process:
+        commands = [" ".join(member.cmdline()) for member in family_of(process.pid)]
+        assert len(commands) == 4
+        assert all("ops.cli" in command for command in commands)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert all(daemon.is_alive() for daemon in servers.daemons.values())
+    assert not (home / "secrets" / "kafka").exists()
+
+
 def test_up_on_a_port_in_use_is_one_line_and_stops_what_it_started(new_home: Callable[[], Path]) -> None:
     home = new_home()
     with socket.create_server((LOOPBACK, 0)) as taken:
