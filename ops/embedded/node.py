@@ -30,7 +30,6 @@ QUIET = (  # thousands of lines at every start
     "org.apache.kafka.common.metrics",
     "org.apache.kafka.common.utils",
 )
-NAMES_ITSELF = "org.apache.kafka.common.utils.AppInfoParser"  # the one line that says which release runs
 MADE = "made"  # names the data folder as whole: a format killed half-way is begun anew
 UNUSABLE = '"\\,\n'  # Kafka or Java would read these otherwise than as part of a path
 
@@ -90,7 +89,6 @@ class Node:
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             '"-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS"',
             *(f"-Dorg.slf4j.simpleLogger.log.{name}=warn" for name in QUIET),
-            f"-Dorg.slf4j.simpleLogger.log.{NAMES_ITSELF}=info",
         ]
 
     def _format(self) -> None:
