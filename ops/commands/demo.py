@@ -1,6 +1,5 @@
 """`jejak demo`: the whole product on one screen, on servers of its own."""
 
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from ops.demo.play import INDEX, OFFICE_AREA, Answer, Stage
 from ops.demo.screen import Screen
 from ops.embedded import Servers
 from ops.embedded.home import held_home, is_free, stop_orphans
+from ops.embedded.jars import kafka_version
 from ops.store import server_version
 from ops.supervisor import Supervisor
 from schemas.settings import Settings
@@ -70,7 +70,7 @@ def _play(servers: Servers, supervisor: Supervisor, screen: Screen) -> Answer:
         contacts=len(trace["contacts"]),
         alerts_received=len(alerts),
         positive_to_alert_ms=round(first_ms, 1),
-        broker=_broker_name(servers.settings.home),
+        broker=f"Apache Kafka {kafka_version()}",
         database=server_version(servers.settings),
     )
 
@@ -82,12 +82,6 @@ def _empty(home: Path) -> None:
     with held_home(home):
         stop_orphans(home)
     shutil.rmtree(home)
-
-
-def _broker_name(home: Path) -> str:
-    """Return the broker as it names itself in its log: no request asks it for its release."""
-    found = re.search(r"Kafka version: (\S+)", (home / "logs" / "kafka.log").read_text(errors="replace"))
-    return f"Apache Kafka {found[1]}" if found else "Apache Kafka"
 
 
 def _places(settings: Settings, keys: Mapping[str, str], case_id: str) -> list[tuple[str, str]]:
