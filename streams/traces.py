@@ -22,7 +22,7 @@ from streams.sealing import Seal, read_seal
 from streams.store import BatchStore, Dead, Result, Source, due_records, lock_position, write_outbox
 from tracing.cases.register import Fact, register
 from tracing.cases.rows import due_traces, person_uuid
-from tracing.job import Message, run_trace
+from tracing.job import Message, end_statuses, run_trace
 from tracing.store import Connection, Cursor
 
 ROLE: Final = "jejak_traces"
@@ -90,6 +90,7 @@ class TraceStore(BatchStore):
             self.progress.done[source] = at
             if not due_records([record], at):
                 return Result(0, 0, ()), []
+            put_out(source, cur, end_statuses(cur, self._settings.partitions))
             result = self._facts.fold(cur, source, [record])
             due = [] if result.dead else due_traces(cur, person_uuid(self._facts.read(source, record).person_id))
             if not due:

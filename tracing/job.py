@@ -83,6 +83,11 @@ def run_trace(conn: Connection, case_id: str, rule_id: str = DEFAULT_RULE, *, th
     return run
 
 
+def end_statuses(cur: Cursor, partitions: int) -> list[Message]:
+    """Return the tombstones of whatever advice to the gates is over by now, each once."""
+    return [_status_message(case_id, person, None, partitions) for person, case_id in stored_as.end_statuses(cur)]
+
+
 @contextmanager
 def _alone(conn: Connection, name: str) -> Iterator[None]:
     """Hold the trace, from before the transaction begins: what another run committed is then seen by this one."""

@@ -151,12 +151,14 @@ create table alert (
 );
 create index alert_by_trace on alert (trace_id, office);
 
-create table person_status (  -- what the gate was last told of a person because of a case; gone with its tombstone
+create table person_status (  -- what the gate was last told of a person because of a case; gone when it is taken back
     person  uuid not null,
     case_id text not null references "case",
     until   timestamptz not null,
+    ended   boolean not null default false,  -- its time is over and its tombstone sent
     primary key (person, case_id)
 );
+create index person_status_running on person_status (until) where not ended;
 
 create table person_area (  -- residence, where known; written by the vault, readable by traces
     person   uuid primary key,

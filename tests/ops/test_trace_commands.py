@@ -1,6 +1,7 @@
 """The commands around a trace, on a real installation: shown, approved, decided, and read by the office it concerns."""
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,24 @@ def test_an_office_reads_its_alerts_once_each_with_its_own_credentials(town: Tow
     (added,) = [line for line in lines if line.startswith(f"BARU (added) {trace_ref[:8]}")]
     assert "Puskesmas Cipondoh 2026-11-09, 30-59 menit (min), 1 meeting" in added
     assert [line for line in lines if line.startswith(f"RINGKASAN (summary) {trace_ref[:8]}")]
+
+
+def test_an_office_that_waits_is_told_as_it_happens_and_leaves_in_peace(town: Town) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "ops.cli", "alerts", "--office", "36"],
+        cwd=ROOT,
+        env=environment(town.settings),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as office:
+        assert office.stdout is not None
+        case_id = told_case(town)
+        ((ref,),) = ask(
+            town.settings, "select ref from reference where case_id = %s and office = 'p36' and person is null", case_id
+        )
+        assert any(ref[:8] in line for line in iter(office.stdout.readline, ""))
+        office.send_signal(signal.SIGINT)
+        assert office.wait(20) == 0
 
 
 def test_another_offices_topic_is_refused(town: Town, case: str) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
 
+import msgspec
 import pytest
 
 from producers.sender import Sender
@@ -197,6 +198,32 @@ def test_the_same_result_sent_again_is_a_duplicate(town: Town, meeting: tuple[st
         wait_until(lambda: taken(town.settings) == before + 3)
     assert _duplicates(town.settings) == duplicates + 2
     assert len(alerts_of(town.settings, case)) == 4
+
+
+def test_black_ends_with_a_tombstone_when_its_time_is_over(town: Town, meeting: tuple[str, str]) -> None:
+    case, _ = meeting
+    long_ago = positive(case).specimen_at.replace(year=2021)
+    with running(town.settings, "worker", "traces"):
+        before = taken(town.settings)
+        send(town.settings, [positive(case, specimen_at=long_ago, date_onset=None)])
+        wait_until(lambda: taken(town.settings) == before + 1)
+        send(town.settings, [positive(somebody(next(_persons)))])  # whatever comes next brings it out
+        wait_until(lambda: taken(town.settings) == before + 2)
+    ((until, ended),) = ask(
+        town.settings, "select until::date::text, ended from person_status where person = %s", person_uuid(case)
+    )
+    assert (until, ended) == ("2021-11-20", True)
+    key = f"{case}|{town.case(case)[0]}".encode()
+    rows = ask(town.settings, "select events from outbox where topic = 'person-status.v1' order by id")
+    values = [
+        value
+        for (events,) in rows
+        for _, found, value in msgspec.msgpack.decode(bytes(events), type=list[tuple[int, bytes, bytes | None]])
+        if found == key
+    ]
+    assert len(values) == 2
+    assert values[0] is not None
+    assert values[1] is None
 
 
 def _duplicates(settings: Settings) -> int:

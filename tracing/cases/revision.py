@@ -261,9 +261,19 @@ def write_status(cur: Cursor, case_id: str, news: dict[str, int | None]) -> None
         else:
             cur.execute(
                 "insert into person_status (case_id, person, until) values (%s, %s, %s)"
-                " on conflict (person, case_id) do update set until = excluded.until",
+                " on conflict (person, case_id) do update set until = excluded.until, ended = false",
                 (case_id, person, utc_of(until)),
             )
+
+
+def end_statuses(cur: Cursor) -> list[tuple[str, str]]:
+    """Return (person, case) of every black whose time is over by the database's clock; each is returned once."""
+    cur.execute(
+        "update person_status set ended = true where (person, case_id) in (select person, case_id from person_status"
+        " where not ended and until <= now() order by until limit 1000 for update skip locked)"
+        " returning person::text, case_id"
+    )
+    return list(cur.fetchall())
 
 
 def read_marks(cur: Cursor) -> tuple[datetime, int, list[list[int]]]:
