@@ -39,6 +39,9 @@ def test_scans_are_stamped_by_the_log_and_statuses_are_compacted() -> None:
     assert {topic.name for topic in topics.TOPICS if topic.compacted} == {"facility-count.v1", "person-status.v1"}
 
 
-def test_the_version_stands_once() -> None:
-    project = tomllib.loads((Path(schemas.__file__).parents[1] / "pyproject.toml").read_text())
-    assert project["project"]["version"] == VERSION
+def test_the_package_names_the_version_and_the_requirements_of_their_one_place() -> None:
+    root = Path(schemas.__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    wanted = (root / "requirements" / "run.in").read_text().splitlines()
+    assert project["version"] == VERSION
+    assert project["dependencies"] == [line for line in wanted if line and not line.startswith("#")]
