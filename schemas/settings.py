@@ -58,12 +58,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_wait_s: Annotated[
         float, Meta(ge=1, le=3600), _doc("Seconds a worker retries a lost database before it ends with 71.")
     ] = 60.0
-    episode_days: Annotated[
-        int, Meta(ge=1, le=3650), _doc("Days within which positives of one person are one case (unsure).")
-    ] = 90
-    alert_limit: Annotated[
-        int, Meta(ge=0, le=100_000), _doc("Single candidates sent per case and office; the rest stay on the list.")
-    ] = 50
     body_limit: Annotated[int, Meta(ge=1_024), _doc("Bytes of an HTTP body, at most.")] = 1_000_000
     rate_per_minute: Annotated[int, Meta(ge=1), _doc("Requests per API key and minute, at most.")] = 60_000
     api_key_file: Annotated[str, _doc("File with the API key that commands send to the gate.")] = ""

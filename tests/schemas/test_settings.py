@@ -1,7 +1,11 @@
 """Settings: one sentence each, and nothing misspelt goes unnoticed."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+import schemas
 from schemas.errors import InvalidSettings
 from schemas.settings import Settings, environment_name, load_settings, setting_docs
 
@@ -29,3 +33,10 @@ def test_every_setting_has_one_sentence() -> None:
     docs = setting_docs()
     assert set(docs) == {environment_name(field) for field in Settings.__struct_fields__}
     assert all(doc.endswith(".") for doc in docs.values())
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    root = Path(schemas.__file__).parents[1]
+    rooms = ("ops", "portal", "streams", "producers", "tracing")
+    code = "".join(path.read_text() for room in rooms for path in (root / room).rglob("*.py"))
+    assert not [field for field in Settings.__struct_fields__ if not re.search(rf"\.{field}\b", code)]
