@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import msgspec
@@ -9,10 +10,11 @@ from schemas.events import Alert, PersonStatus
 from schemas.settings import Settings
 from tests.tracing.ward import Town, decide, positive, request, somebody, town_in
 from tracing.cases import lookup
-from tracing.cases.rows import person_uuid
+from tracing.cases.rows import open_trace, person_uuid
 from tracing.cases.store import read_trace
 from tracing.instants import MINUTE_US
 from tracing.job import Run, run_trace
+from tracing.store import connect
 
 CASE, COMPANION, NURSE, PASSER = somebody(1), somebody(2), somebody(3), somebody(4)
 
@@ -301,3 +303,38 @@ def test_only_where_people_were_scanned_is_a_place_never_the_laboratory_that_rep
     (run,) = town.take(positive(CASE, laboratory="LAB-2", by="lab two"))
     assert "d3171" not in {alert.data.office for alert in run.alerts}
     assert {one.facility_id for one in read_trace(town.conn, town.case(CASE)[0]).contacts} == {"RS-1"}
+
+
+def test_runs_at_once_wait_for_one_another_and_tell_everything_once(town: Town) -> None:
+    town.take(positive(CASE))
+    case_id = town.case(CASE)[0]
+    told_twice: list[str] = []
+
+    def run_again() -> None:
+        conn = connect(town.settings, "jejak_traces")
+        try:
+            for _ in range(8):
+                told_twice.extend(alert.id for alert in run_trace(conn, case_id).alerts)
+        finally:
+            conn.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(run_again) for _ in range(3)]
+        for number in range(5):
+            town.stay(somebody(50 + number), "RS-1", "2026-11-09 08:00", "2026-11-09 09:00")
+        for run in runs:
+            run.result()
+    told_twice.extend(alert.id for alert in run_trace(town.conn, case_id).alerts)
+    assert len(told_twice) == len(set(told_twice)) == 10  # five persons, two offices, each once
+    assert len(read_trace(town.conn, case_id).contacts) == 7
+
+
+def test_one_case_under_two_rules_is_two_traces_whose_alerts_are_told_apart(town: Town) -> None:
+    (first,) = town.take(positive(CASE))
+    case_id = town.case(CASE)[0]
+    with town.conn, town.conn.cursor() as cur:
+        open_trace(cur, case_id, "cdc-2020")
+    second = run_trace(town.conn, case_id, "cdc-2020")
+    assert (second.revision, second.candidates) == (1, 2)
+    assert {alert.id for alert in first.alerts}.isdisjoint({alert.id for alert in second.alerts})
+    assert read_trace(town.conn, case_id, "cdc-2020").rule == "cdc-2020"

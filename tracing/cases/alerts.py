@@ -78,9 +78,9 @@ def minutes_band(overlap_us: int) -> str:
     return next(name for minutes, name in BANDS if overlap_us >= minutes * MINUTE_US)
 
 
-def alert_id(trace_ref: str, contact_ref: str, office: str, revision: int) -> str:
+def alert_id(trace: Trace, trace_ref: str, contact_ref: str, office: str) -> str:
     """Return the id that is the same whenever this alert is made again."""
-    text = "|".join((trace_ref, contact_ref, office, str(revision)))
+    text = "|".join((trace.rule, trace_ref, contact_ref, office, str(trace.revision)))
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
@@ -149,7 +149,7 @@ def _single(
 ) -> AlertData:
     shown = _shown(office, candidate)
     return AlertData(
-        alert_id=alert_id(trace_ref, contact_ref, office, trace.revision),
+        alert_id=alert_id(trace, trace_ref, contact_ref, office),
         version=trace.revision,
         action=action,
         office=office,
@@ -188,7 +188,7 @@ def _is_in(office: str, district: str) -> bool:
 def _summary(trace: Trace, office: str, trace_ref: str, candidates: Iterable[Candidate], one_by_one: int) -> AlertData:
     candidates = list(candidates)
     return AlertData(
-        alert_id=alert_id(trace_ref, "", office, trace.revision),
+        alert_id=alert_id(trace, trace_ref, "", office),
         version=trace.revision,
         action="summary",
         office=office,
