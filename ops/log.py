@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from time import monotonic
 from typing import Any, Final
 
 import structlog
@@ -32,6 +33,7 @@ ALLOWED: Final = frozenset(
     }
 )
 PLACES_MAX: Final = 8
+REPEAT_S: Final = 5.0
 
 
 def set_up_logs(level: str) -> None:
@@ -61,7 +63,19 @@ def places_of(error: BaseException) -> list[str]:
 
 
 class _Foreign(logging.Handler):
-    """Writes what libraries log, without the values they log it with."""
+    """Writes what libraries log, without the values they log it with, and not the same again within 5 s."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop what was said a moment ago: a client without its server says the same a hundred times a second."""
+        place = record.pathname, record.lineno
+        if monotonic() - self._last.get(place, -REPEAT_S) < REPEAT_S:
+            return False
+        self._last[place] = monotonic()
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {"logger": record.name, "where": [f"{record.module}:{record.lineno}"]}

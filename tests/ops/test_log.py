@@ -16,6 +16,8 @@ set_up_logs("info")
 structlog.get_logger().warning("dead letters", topic="scan.v1", person="{NIK}", body=b"{NIK}", offset=3)
 structlog.get_logger().debug("too fine")
 logging.getLogger("aiokafka").error("value %s", "{NIK}")
+for _ in range(100):
+    logging.getLogger("aiokafka").error("again %s", "{NIK}")
 logging.getLogger("faust").error("value {NIK}")
 try:
     raise ValueError("{NIK}")
@@ -36,11 +38,12 @@ def test_what_libraries_log_holds_no_value() -> None:
     assert [line["event"] for line in lines] == [
         "dead letters",
         "value %s",
+        "again %s",
         "a library's message",
         "a library's message",
     ]
     assert lines[0]["offset"] == 3
-    assert lines[3]["error"] == "ValueError"
+    assert lines[4]["error"] == "ValueError"
 
 
 def test_an_error_is_told_by_its_places() -> None:

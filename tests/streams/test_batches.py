@@ -16,7 +16,7 @@ from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v2
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
-from streams.batches import Batch, BatchConsumer, BatchSchema, BatchTransport
+from streams.batches import FETCH_WAIT_MS, Batch, BatchConsumer, BatchSchema, BatchTransport
 
 INSIDE: list[tuple[Callable[..., Any] | type, str]] = [
     (Consumer.getmany, "4b168d84882a70d6"),
@@ -70,6 +70,11 @@ def test_what_the_transport_replaces_is_there_with_the_same_parameters(name: str
 def test_the_answer_to_a_metadata_request_names_the_cluster() -> None:
     assert "cluster_id" in MetadataResponse_v2.SCHEMA.names
     assert MetadataRequest([]).API_KEY == 3
+
+
+def test_the_broker_is_asked_again_after_a_tenth_of_a_second() -> None:
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(aiokafka.AIOKafkaConsumer)
+    assert FETCH_WAIT_MS == 100
 
 
 def test_a_batch_goes_through_undecoded() -> None:

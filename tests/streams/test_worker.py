@@ -89,6 +89,26 @@ def test_workers_killed_in_mid_batch_leave_the_rows_of_the_pure_fold(there: Town
     there.assert_folded_exactly()
 
 
+def test_a_worker_frozen_past_its_session_is_replaced_and_writes_nothing_when_it_wakes(there: Town) -> None:
+    records = town(Random(5), 150)
+    half = len(records) // 2
+    settings = with_settings(there.settings, batch_max=10)
+    with (
+        running(settings, "worker", "visits", "--slot", "0") as frozen,
+        running(settings, "worker", "visits", "--slot", "1"),
+    ):
+        there.send(records[:half])
+        wait_until(lambda: folded(settings) > len(there.sent) + len(there.raw) - half)
+        frozen.send_signal(signal.SIGSTOP)
+        there.send(records[half:])
+        wait_until(there.is_folded)
+        frozen.send_signal(signal.SIGCONT)
+        one, other = _two_of_one_person(Random(6))
+        there.send([one, other])
+        wait_until(there.is_folded)
+    there.assert_folded_exactly()
+
+
 def test_dead_letters_unsealed_are_the_bytes_that_were_sent_and_no_clear_column_holds_them(there: Town) -> None:
     rows = ask(
         there.settings,
