@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
@@ -92,22 +91,19 @@ def read_candidates(cur: Cursor, trace_id: int) -> list[Candidate]:
         " order by e.degree, e.from_person, e.to_person, e.starts, e.ends",
         (trace_id,),
     )
+    stored: dict[tuple[int, str, str], list[tuple[Any, ...]]] = {}
+    for row in cur.fetchall():
+        stored.setdefault((row[0], row[3], row[4]), []).append(row)
     return [
         Candidate(
-            degree=key[0],
-            from_person=key[1],
-            person=key[2],
-            exposures=tuple(exposure for exposure, _, _ in group),
-            already_case=group[0][1],
-            reason=group[0][2],
+            degree=degree,
+            from_person=source,
+            person=person,
+            exposures=tuple(map(_exposure, rows)),
+            already_case=rows[0][14],
+            reason=rows[0][15],
         )
-        for key, group in (
-            (key, list(rows))
-            for key, rows in groupby(
-                ((_exposure(row), row[14], row[15]) for row in cur.fetchall()),
-                key=lambda one: (one[0].degree, one[0].from_person, one[0].to_person),
-            )
-        )
+        for (degree, source, person), rows in stored.items()
     ]
 
 
@@ -115,56 +111,8 @@ def write_candidates(cur: Cursor, trace_id: int, candidates: Sequence[Candidate]
     """Replace the stored exposures and candidates."""
     cur.execute("delete from exposure where trace_id = %s", (trace_id,))
     cur.execute("delete from candidate where trace_id = %s", (trace_id,))
-    exposures = [exposure for candidate in candidates for exposure in candidate.exposures]
-    _insert(
-        cur,
-        "exposure (trace_id, degree, from_visit, to_visit, from_person, to_person, facility_no, zone, starts, ends,"
-        " estimated)",
-        "smallint[] uuid[] uuid[] uuid[] uuid[] int[] text[] timestamptz[] timestamptz[] boolean[]",
-        trace_id,
-        [
-            (
-                one.degree,
-                one.from_visit,
-                one.to_visit,
-                one.from_person,
-                one.to_person,
-                one.place.facility_no,
-                one.zone,
-                utc_of(one.start),
-                utc_of(one.end),
-                bool(one.estimated_ends),
-            )
-            for one in exposures
-        ],
-    )
-    _insert(
-        cur,
-        "candidate (trace_id, degree, from_person, person, contact_ref, facility_no, zone, role, first_start, last_end,"
-        " overlap_us, exposures, estimated, already_case, reason)",
-        "smallint[] uuid[] uuid[] text[] int[] text[] text[] timestamptz[] timestamptz[] bigint[] int[] boolean[]"
-        " boolean[] text[]",
-        trace_id,
-        [
-            (
-                one.degree,
-                one.from_person,
-                one.person,
-                references(EPIDEMIOLOGISTS, one.person),
-                one.longest.place.facility_no,
-                one.longest.zone,
-                one.longest.role,
-                utc_of(min(exposure.start for exposure in one.exposures)),
-                utc_of(one.last_end),
-                one.overlap_us,
-                len(one.exposures),
-                one.estimated,
-                one.already_case,
-                one.reason,
-            )
-            for one in candidates
-        ],
-    )
+    _write_exposures(cur, trace_id, [exposure for candidate in candidates for exposure in candidate.exposures])
+    _write_candidates(cur, trace_id, candidates, references)
 
 
 def write_trace_row(
@@ -283,6 +231,61 @@ def read_marks(cur: Cursor) -> tuple[datetime, int, list[list[int]]]:
     assert row is not None
     cur.execute("select partition, next_offset from position where topic = 'scan.v1' order by partition")
     return row[0], row[1], [list(mark) for mark in cur.fetchall()]
+
+
+def _write_exposures(cur: Cursor, trace_id: int, exposures: Sequence[Exposure]) -> None:
+    _insert(
+        cur,
+        "exposure (trace_id, degree, from_visit, to_visit, from_person, to_person, facility_no, zone, starts, ends,"
+        " estimated)",
+        "smallint[] uuid[] uuid[] uuid[] uuid[] int[] text[] timestamptz[] timestamptz[] boolean[]",
+        trace_id,
+        [
+            (
+                one.degree,
+                one.from_visit,
+                one.to_visit,
+                one.from_person,
+                one.to_person,
+                one.place.facility_no,
+                one.zone,
+                utc_of(one.start),
+                utc_of(one.end),
+                bool(one.estimated_ends),
+            )
+            for one in exposures
+        ],
+    )
+
+
+def _write_candidates(cur: Cursor, trace_id: int, candidates: Sequence[Candidate], references: References) -> None:
+    _insert(
+        cur,
+        "candidate (trace_id, degree, from_person, person, contact_ref, facility_no, zone, role, first_start, last_end,"
+        " overlap_us, exposures, estimated, already_case, reason)",
+        "smallint[] uuid[] uuid[] text[] int[] text[] text[] timestamptz[] timestamptz[] bigint[] int[] boolean[]"
+        " boolean[] text[]",
+        trace_id,
+        [
+            (
+                one.degree,
+                one.from_person,
+                one.person,
+                references(EPIDEMIOLOGISTS, one.person),
+                one.longest.place.facility_no,
+                one.longest.zone,
+                one.longest.role,
+                utc_of(min(exposure.start for exposure in one.exposures)),
+                utc_of(one.last_end),
+                one.overlap_us,
+                len(one.exposures),
+                one.estimated,
+                one.already_case,
+                one.reason,
+            )
+            for one in candidates
+        ],
+    )
 
 
 def _insert(cur: Cursor, into: str, types: str, trace_id: int, rows: Sequence[tuple[Any, ...]]) -> None:
