@@ -31,6 +31,8 @@ FOLD_LAG = _gauge(metrics.FOLD_LAG)
 FOLD_RETRIES = _counter(metrics.FOLD_RETRIES)
 RELAY_EVENTS = _counter(metrics.RELAY_EVENTS)
 RELAY_WAITING = _gauge(metrics.RELAY_WAITING)
+TRACE_SECONDS = _histogram(metrics.TRACE_SECONDS)
+TRACE_ALERTS = _counter(metrics.TRACE_ALERTS)
 
 
 def write_metrics(path: Path) -> None:

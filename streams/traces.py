@@ -18,11 +18,12 @@ from schemas.settings import Settings
 from schemas.topics import CONTACT_DECISION, TEST_RESULT, TRACE_REQUEST
 from streams.app import run_worker
 from streams.batches import Record
+from streams.metrics import TRACE_ALERTS, TRACE_SECONDS
 from streams.sealing import Seal, read_seal
 from streams.store import BatchStore, Dead, Result, Source, due_records, lock_position, write_outbox
 from tracing.cases.register import Fact, register
 from tracing.cases.rows import due_traces, person_uuid
-from tracing.job import Message, end_statuses, run_trace
+from tracing.job import Message, Run, end_statuses, run_trace
 from tracing.store import Connection, Cursor
 
 ROLE: Final = "jejak_traces"
@@ -108,14 +109,20 @@ class TraceStore(BatchStore):
             self._book(cur, source, [record], result)
 
         for case_id, rule in due[:-1]:
-            run_trace(conn, case_id, rule, then=partial(put_out, source))
-        run_trace(conn, *due[-1], then=finish)
+            _measure(run_trace(conn, case_id, rule, then=partial(put_out, source)))
+        _measure(run_trace(conn, *due[-1], then=finish))
 
 
 def put_out(source: Source, cur: Cursor, messages: Sequence[Message]) -> None:
     """Leave a run's messages for the relay, in their order."""
     for topic, some in groupby(messages, key=itemgetter(0)):
         write_outbox(cur, source, topic, [(one.partition, one.key, one.value) for one in some])
+
+
+def _measure(run: Run) -> None:
+    TRACE_SECONDS.observe(run.run_ms / 1000)
+    for alert in run.alerts:
+        TRACE_ALERTS.labels(alert.data.action).inc()
 
 
 def run(settings: Settings, slot: int) -> None:

@@ -87,6 +87,8 @@ def test_a_result_on_the_topic_becomes_alerts_in_the_outbox(town: Town, meeting:
             partition_of(case, town.settings.partitions),
         )
         assert {"alert.d3671", "alert.p36", "person-status.v1"} <= set(topics)
+        measured = town.settings.home / "run" / "metrics" / "traces-0.prom"
+        wait_until(lambda: 'jejak_trace_alerts_total{action="summary"} 2.0' in measured.read_text())
 
 
 def test_a_request_waits_for_a_second_person_and_a_decision_for_its_case(town: Town, meeting: tuple[str, str]) -> None:
