@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
@@ -84,4 +85,5 @@ class _Foreign(logging.Handler):
             fields |= {"error": type(error).__name__, "where": places_of(error)}
         # A message without arguments may have any value in it already: only where it was made is told.
         template = record.msg if isinstance(record.msg, str) and record.args else "a library's message"
-        structlog.get_logger().log(record.levelno, template, **fields)
+        with suppress(OSError, ValueError):  # a stderr that was closed must not end the library's thread
+            structlog.get_logger().log(record.levelno, template, **fields)

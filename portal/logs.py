@@ -8,6 +8,7 @@ import logging
 import sys
 import traceback
 from collections.abc import MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -58,9 +59,9 @@ class _Foreign(logging.Handler):
         fields: dict[str, Any] = {"logger": record.name}
         if record.exc_info and record.exc_info[1] is not None:
             fields["error"] = type(record.exc_info[1]).__name__
-        log().log(
-            record.levelno, record.msg if isinstance(record.msg, str) and record.args else _fixed(record), **fields
-        )
+        template = record.msg if isinstance(record.msg, str) and record.args else _fixed(record)
+        with suppress(OSError, ValueError):  # a stderr that was closed must not end the library's thread
+            log().log(record.levelno, template, **fields)
 
 
 def _fixed(record: logging.LogRecord) -> str:

@@ -1,12 +1,15 @@
 """The pure parts of the portal: areas, bands, limits, gathering, logs."""
 
 import asyncio
+import io
 import json
 import logging
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -138,15 +141,16 @@ def test_an_address_that_guesses_keys_is_slowed_down() -> None:
 
     async def run() -> list[type]:
         keyring = Keyring(find, 1_000)
-        guesses = [keyring.identify(f"Bearer jejak_{n:043}", "203.0.113.7") for n in range(FAILURES_PER_MINUTE + 5)]
+        guesses = [keyring.identify(f"Bearer jejak_{n:043}", "203.0.113.7") for n in range(FAILURES_PER_MINUTE + 100)]
         failed: list[type] = [type(error) for error in await asyncio.gather(*guesses, return_exceptions=True)]
         later = await asyncio.gather(keyring.identify(None, "203.0.113.8"), return_exceptions=True)
         assert isinstance(later[0], Unauthorised)
         return failed
 
     failed = asyncio.run(run())
-    assert failed.count(Unauthorised) == FAILURES_PER_MINUTE
-    assert failed.count(TooMany) == 5
+    # The bucket fills while they are asked: ten a second.
+    assert FAILURES_PER_MINUTE <= failed.count(Unauthorised) < FAILURES_PER_MINUTE + 100
+    assert failed.count(Unauthorised) + failed.count(TooMany) == FAILURES_PER_MINUTE + 100
 
 
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 — its way
@@ -156,6 +160,29 @@ def test_our_own_ids_sort_by_time(now: datetime) -> None:
     assert (one[14], one[19] in "89ab", len(one)) == ("7", True, 36)
 
 
+@pytest.fixture
+def logs_put_back() -> Iterator[None]:
+    """Give the process its logging back: what is set up here writes to a stderr that ends with the test."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("logs_put_back")
+def test_a_closed_stderr_does_not_end_a_librarys_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    set_up_logs("info")
+    logging.getLogger("kafka").error("no answer from %s", "a broker")
+    assert "no answer" in stderr.getvalue()
+    stderr.close()
+    logging.getLogger("kafka").error("no answer from %s", "a broker")
+
+
+@pytest.mark.usefixtures("logs_put_back")
 def test_a_log_line_holds_only_what_is_on_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logs("info")
     nik = "3671015508900001"
