@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import msgspec
+import psycopg2
 import pytest
 
 from ops.secrets import ensure_secret
@@ -329,6 +330,32 @@ def test_a_lost_connection_is_opened_again_and_the_batch_folded_once(fold: Fold,
         )
     fold.fold(scan(random, who, "RS-1", START + HOUR, Gate.EXIT))
     assert fold.ledger() == (2, 0, 0)
+    fold.assert_equal_to_the_pure_fold()
+
+
+class LosesAnswerOnce(BatchStore):
+    """Loses the connection after the commit was done and before its answer came."""
+
+    lost = False
+
+    def _count(self, source: Source, result: Result) -> None:
+        if not self.lost:
+            self.lost = True
+            raise psycopg2.OperationalError
+        super()._count(source, result)
+
+
+def test_a_commit_whose_answer_is_lost_is_not_done_twice(fold: Fold, random: Random) -> None:
+    fold.store.close()
+    work = VisitFold(fold.settings.partitions)
+    fold.store = LosesAnswerOnce(fold.settings, "jejak_visits", work, read_seal(fold.settings))
+    ends = {("scan.v1", number): 10**9 for number in fold.log}
+    fold.store.positions(Log(CLUSTER, dict.fromkeys(ends, 0), ends))
+    one = scan(random, person(random), "RS-1", START)
+    fold.fold(one)
+    assert fold.ledger() == (1, 0, 0)
+    at = ("scan.v1", partition_of(one.person_id, fold.settings.partitions))
+    assert fold.store.progress.done[at] == 1
     fold.assert_equal_to_the_pure_fold()
 
 
