@@ -16,12 +16,13 @@ from producers.network import is_loopback
 from schemas.errors import InvalidSettings
 from schemas.settings import Settings
 from schemas.topics import SERVICES
-from tracing.store import Connection
+from tracing.store import Connection, Cursor
 
 SUPERUSER = "postgres"
 OWNER = "jejak_owner"
 OPERATOR = "jejak_ops"
 SERVICE_ROLES = (*(f"jejak_{service}" for service in SERVICES), OPERATOR)
+SERVER_LOCK = 0x4A454A414C  # any number; of the database `postgres`, where everyone who takes it is connected
 TEMPORARY_ROLES = ("jejak_visits", "jejak_traces")  # they stage new records in a temporary table
 
 
@@ -69,6 +70,7 @@ def make_roles(settings: Settings) -> None:
     The server is sent the salted hash only, so that no log of its can hold a password.
     """
     with autocommit(settings, SUPERUSER, database="postgres") as connection, connection.cursor() as cursor:
+        _one_at_a_time(cursor)
         for role in (OWNER, *SERVICE_ROLES):
             password = ensure_secret(settings, "database", role)
             hashed = encrypt_password(password, role, connection, "scram-sha-256")
@@ -88,6 +90,7 @@ def make_database(settings: Settings, name: str = "", *, template: str = "templa
     """
     name = name or _address(settings)[2]
     with autocommit(settings, SUPERUSER, database="postgres") as connection, connection.cursor() as cursor:
+        _one_at_a_time(cursor)
         cursor.execute("select 1 from pg_database where datname = %s", (name,))
         if cursor.fetchone() is None:
             cursor.execute(
@@ -159,3 +162,8 @@ def _address(settings: Settings) -> tuple[str, int, str]:
     if address.scheme != "postgresql" or not address.hostname or not name or address.username or address.password:
         raise InvalidSettings("must be postgresql://host:port/name, without user or password", field="JEJAK_DATABASE")
     return address.hostname, port, name
+
+
+def _one_at_a_time(cursor: Cursor) -> None:
+    """Wait until no other session makes roles or databases: PostgreSQL refuses two that change one row of its own."""
+    cursor.execute("select pg_advisory_lock(%s)", (SERVER_LOCK,))
