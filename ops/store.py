@@ -12,7 +12,6 @@ from psycopg2.extensions import encrypt_password
 
 import tracing.store
 from ops.secrets import ensure_secret
-from producers.network import is_loopback
 from schemas.errors import InvalidSettings
 from schemas.settings import Settings
 from schemas.topics import SERVICES
@@ -34,11 +33,6 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
         Unavailable: the server does not answer or refuses.
     """
     host, port, name = _address(settings)
-    if not (settings.database_ca or settings.private_network or is_loopback(host)):
-        raise InvalidSettings(
-            "a database beyond loopback needs TLS (JEJAK_DATABASE_CA), or JEJAK_PRIVATE_NETWORK=true",
-            field="JEJAK_DATABASE",
-        )
     return tracing.store.connect(settings, role, database=f"postgresql://{host}:{port}/{database or name}")
 
 

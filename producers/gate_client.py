@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from producers.network import is_loopback
 from schemas.errors import BadInput, Conflict, InvalidSettings, JejakError, NotFound, Refused, Unavailable
+from schemas.network import is_loopback
 from schemas.settings import Settings
 
 TIMEOUT_S: Final = 30.0

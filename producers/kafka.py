@@ -14,8 +14,8 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from producers.network import is_loopback
 from schemas.errors import BadInput, InvalidSettings, JejakError, Refused, Unavailable
+from schemas.network import is_loopback
 from schemas.settings import Settings
 
 BOOTSTRAP_TIMEOUT_MS: Final = 6_000

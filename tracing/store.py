@@ -7,7 +7,6 @@ instants are microseconds since 1970, facilities their number.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from io import StringIO
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from psycopg2 import extensions
 
 from schemas.errors import InvalidSettings, Unavailable
 from schemas.events import Scan, ScanDecision
+from schemas.network import is_loopback
 from schemas.settings import Settings
 from tracing.counts import Counts, FacilityHour
 from tracing.instants import DAY_US, MINUTE_US, utc_of
@@ -48,7 +48,7 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
     address = urlsplit(database or settings.database)
     if not address.hostname:
         raise InvalidSettings("is not set", field="JEJAK_DATABASE")
-    if not (settings.database_ca or settings.private_network or _is_loopback(address.hostname)):
+    if not (settings.database_ca or settings.private_network or is_loopback(address.hostname)):
         raise InvalidSettings(
             "a database beyond loopback needs TLS (JEJAK_DATABASE_CA), or JEJAK_PRIVATE_NETWORK=true",
             field="JEJAK_DATABASE",
@@ -240,15 +240,6 @@ def add_counts(cur: Cursor, shard: int, differences: Mapping[FacilityHour, Count
             (_array(str(facility) for facility, _ in empty), _array(str(hour) for _, hour in empty), shard),
         )
     return now
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _array(items: Iterable[str]) -> str:

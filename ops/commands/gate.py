@@ -18,8 +18,8 @@ from ops.secrets import write_private
 from portal.app import build_app
 from portal.desk import open_desk
 from portal.logs import log, set_up_logs
-from producers.network import is_loopback
 from schemas.errors import InvalidSettings
+from schemas.network import is_loopback
 from schemas.settings import Settings
 
 BACKLOG = 2048

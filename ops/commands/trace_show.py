@@ -1,8 +1,10 @@
 """`jejak trace-show`: a case and its candidates, ranked and explained."""
 
 import getpass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -11,12 +13,15 @@ from rich.table import Table
 
 from ops.embedded import running_settings
 from ops.store import OPERATOR, transaction
+from portal.store import append_audit
 from producers.gate_client import open_gate
 from schemas.errors import BadInput
 from schemas.settings import Settings
 from tracing.cases.graph import Edge, graph_of, graphml_of
 from tracing.cases.store import TraceView, read_trace
 from tracing.instants import MINUTE_US
+
+SHOWN_IN = ZoneInfo("Asia/Jakarta")
 
 
 @click.command("trace-show")
@@ -48,8 +53,7 @@ def trace_show(
     else:
         with transaction(running_settings(settings), OPERATOR) as conn:
             view = read_trace(conn, case_id)
-            with conn.cursor() as cur:
-                cur.execute("select append_audit(%s, 'trace shown', %s, %s)", (getpass.getuser(), case_id, reason))
+            append_audit(conn, getpass.getuser(), "trace shown", case_id, reason)
     if graph_path is not None:
         _write_graph(view, graph_path)
     if as_json:
@@ -78,12 +82,16 @@ def _print(view: TraceView, console: Console) -> None:
         isolated = f", isolated {view.date_isolation}" if view.date_isolation else ""
         lines.append(f"day 0 is {view.day0} ({view.day0_is}){isolated}")
     if view.window is not None:
-        lines.append(f"rule {view.rule}, revision {view.revision}, window {view.window[0]} to {view.window[1]}")
+        first, last = (datetime.fromisoformat(end).astimezone(SHOWN_IN) for end in view.window)
+        lines.append(f"rule {view.rule}, revision {view.revision}")
+        lines.append(f"looked at {first:%d %b %Y %H:%M} to {last:%d %b %Y %H:%M} WIB")
     console.print("\n".join(lines), markup=False, highlight=False)
     if not view.contacts:
         console.print("no candidates", markup=False)
         return
-    table = Table("#", "contact", "minutes", "role", "decision", "why", caption="candidates, not yet close contacts")
+    table = Table(caption="candidates (kandidat kontak erat), not yet close contacts")
+    for column in ("#", "contact", "minutes", "role", "decision", "why"):
+        table.add_column(column, no_wrap=column != "why")  # a contact's name cut off cannot be decided on
     for one in view.contacts:
         label = "already a case; " if one.already_case else ""
         table.add_row(

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
-from uuid import uuid4
 
 import msgspec
 
@@ -13,7 +12,7 @@ from schemas.events import Alert, AlertData
 from tracing.cases.alerts import Told
 from tracing.cases.candidates import Candidate, Exposure, Place
 from tracing.cases.facts import Case
-from tracing.cases.rows import EPIDEMIOLOGISTS, read_cases, us
+from tracing.cases.rows import EPIDEMIOLOGISTS, new_reference, read_cases, us
 from tracing.instants import utc_of
 from tracing.store import Cursor
 
@@ -43,7 +42,7 @@ class References:
         """Return the name by which `office` knows `person`; None is the case itself."""
         ref = self._known.get((office, person))
         if ref is None:
-            ref = self._known[office, person] = uuid4().hex
+            ref = self._known[office, person] = new_reference()
             self._new.append((office, person))
         return ref
 

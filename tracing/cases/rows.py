@@ -3,11 +3,13 @@
 Persons are UUIDs as text here. What people are shown is in `store.py`, and holds none.
 """
 
+from base64 import b32encode
 from collections.abc import Iterable, Sequence
 from datetime import date
 from hashlib import blake2b
+from secrets import token_bytes
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 
@@ -267,12 +269,17 @@ def insert_decision(cur: Cursor, event: ContactDecision, person: str | None, out
     )
 
 
+def new_reference() -> str:
+    """Return a new random name: 80 bits, short enough to be typed."""
+    return b32encode(token_bytes(10)).decode().lower()
+
+
 def reference(cur: Cursor, case_id: str, office: str, person: str | None) -> str:
     """Return the random name by which `office` knows a person of a case (None: the case), given once."""
     cur.execute(
         "insert into reference (case_id, office, person, ref) values (%s, %s, %s, %s)"
         " on conflict (case_id, office, person) do nothing returning ref",
-        (case_id, office, person, uuid4().hex),
+        (case_id, office, person, new_reference()),
     )
     row = cur.fetchone()
     if row is None:
