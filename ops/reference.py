@@ -85,8 +85,9 @@ def _metrics() -> str:
     rows = [(f"`{metric.name}`", metric.kind, ", ".join(metric.labels) or "–", metric.doc) for metric in METRICS]
     return _page(
         "Metrics",
-        "Prometheus' text format, at `/metrics` of the gate, the workers' and the relay's included. No label ever "
-        "holds a person, a case, a facility or an office.",
+        "Prometheus' text format, at `/metrics` of the gate, the workers' and the relay's included; the audit's "
+        "at its own port while `jejak audit --watch` runs. No label ever holds a person, a case, a facility or an "
+        "office.",
         _table(("metric", "kind", "labels", "what it is"), rows),
     )
 

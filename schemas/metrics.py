@@ -52,6 +52,12 @@ TRACE_SECONDS = Metric(name="jejak_trace_seconds", kind="histogram", doc="Second
 TRACE_ALERTS = Metric(
     name="jejak_trace_alerts_total", kind="counter", labels=("action",), doc="Alerts written for health offices."
 )
+AUDIT_DIFFERENCES = Metric(
+    name="jejak_audit_differences", kind="gauge", labels=("check",), doc="Rows found wrong by the latest whole audit."
+)
+AUDIT_FINISHED = Metric(
+    name="jejak_audit_finished_timestamp_seconds", kind="gauge", doc="When the latest whole audit ended."
+)
 
 METRICS: tuple[Metric, ...] = (
     GATE_REQUESTS,
@@ -65,4 +71,6 @@ METRICS: tuple[Metric, ...] = (
     RELAY_WAITING,
     TRACE_SECONDS,
     TRACE_ALERTS,
+    AUDIT_DIFFERENCES,
+    AUDIT_FINISHED,
 )
