@@ -1,4 +1,4 @@
-"""Logs of workers and relay: JSON lines on stderr that hold only the fields of the list here, whatever is passed.
+"""Logs of every service: JSON lines on stderr that hold only the fields of the list here, whatever is passed.
 
 No body, key, person or case id and no SQL parameter can get in: other fields are dropped, what a library logs is
 written as its template without the arguments, and an error as its class and the places in the code.
@@ -28,6 +28,13 @@ ALLOWED: Final = frozenset(
         "sqlstate",
         "seconds",
         "exit_code",
+        "method",
+        "route",
+        "status",
+        "ms",
+        "url",
+        "pid",
+        "partitions",
         "error",
         "where",
         "logger",

@@ -14,10 +14,11 @@ import msgspec
 import uvicorn
 
 from ops.embedded import running_settings
+from ops.log import set_up_logs
 from ops.secrets import write_private
 from portal.app import build_app
 from portal.desk import open_desk
-from portal.logs import log, set_up_logs
+from portal.logs import log
 from schemas.errors import InvalidSettings
 from schemas.network import is_loopback
 from schemas.settings import Settings

@@ -13,12 +13,13 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.log import set_up_logs
 from portal.bands import band_of, last_refresh, minutes_of
 from portal.gathering import Gathering
 from portal.identifiers import new_uuid7
 from portal.keys import CACHED_S, FAILURES_PER_MINUTE, Keyring, covers
 from portal.limits import Limits
-from portal.logs import log, report_bug, set_up_logs
+from portal.logs import log, report_bug
 from portal.problems import TooMany, Unauthorised
 from portal.store import KeyRow
 from schemas.errors import Unavailable
