@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,8 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
     """
     if importlib.util.find_spec("pytest") is None:
         raise BadInput("the packages of requirements/test.txt are not installed here: run it as ./jejak test")
+    # Started in the background, a shell lets us ignore Ctrl-C, and all we start: tests send it to what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for module in FAST:
         _run(f"python -m {shlex.join(module)}", ["-m", *module])
     _run("lint-imports", ["-c", LINT_IMPORTS])

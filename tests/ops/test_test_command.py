@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RUN = "from ops.commands.test import test; test()"
+IN_THE_BACKGROUND = "trap '' INT; exec \"$@\""  # a shell's `&` makes what it starts ignore Ctrl-C
 PROJECT = """
 [tool.ruff]
 line-length = 120
@@ -28,6 +29,7 @@ forbidden_modules = ["schemas"]
 """
 TESTS = """\
 import os
+import signal
 
 from app.one import one
 
@@ -35,6 +37,7 @@ from app.one import one
 def test_one() -> None:
     assert one() == 1
     assert "JEJAK_DATABASE" not in os.environ
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 def test_two() -> None:
@@ -63,7 +66,7 @@ def project(tmp_path: Path) -> Path:
 
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-P", "-c", RUN, *arguments],
+        ["sh", "-c", IN_THE_BACKGROUND, "sh", sys.executable, "-P", "-c", RUN, *arguments],
         cwd=project.parent,
         env=os.environ | {"PYTHONPATH": str(project), "JEJAK_DATABASE": "postgresql://127.0.0.1:1/never"},
         capture_output=True,
