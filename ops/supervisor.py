@@ -139,8 +139,7 @@ class Supervisor:
             if care.again_at is None and process.poll() is not None:
                 self._mourn(care, process.returncode, now)
             if care.again_at is not None and now >= care.again_at:
-                care.again_at, care.started = None, now
-                care.child.start()
+                self._start_again(care, now)
 
     def stop(self) -> None:
         """Stop all, group after group; kill what does not stop in time."""
@@ -150,6 +149,21 @@ class Supervisor:
             deadline = time.monotonic() + self.stop_timeout_s
             for child in group:
                 child.stop(max(0.1, deadline - time.monotonic()))
+
+    def _start_again(self, care: _Care, now: float) -> None:
+        """Start a child; where the system refuses (a full disk has no room for its record) try later, and live on."""
+        care.again_at, care.started = None, now
+        try:
+            care.child.start()
+        except OSError as error:
+            process = care.child.process
+            if process is not None and process.poll() is None:  # it runs, but nobody could find it later
+                kill_tree(process.pid)
+                process.wait()
+            care.deaths += 1
+            pause = pause_s(1, care.deaths)
+            care.again_at = now + pause
+            self.say(f"{care.child.name} cannot be started ({error.strerror}); again in {pause:.1f} s")
 
     def _mourn(self, care: _Care, code: int, now: float) -> None:
         name = care.child.name

@@ -186,3 +186,22 @@ def test_pauses_grow_to_a_limit_and_70_has_none_at_first() -> None:
 
 def test_an_exit_code_is_said_in_words() -> None:
     assert [meaning(code) for code in (71, -9, -200)] == ["exit 71", "killed by SIGKILL", "killed by signal 200"]
+
+
+def test_a_child_that_cannot_be_started_is_tried_later_and_the_supervisor_lives_on(make: Make, tmp_path: Path) -> None:
+    lines: list[str] = []
+    service = make("fold", RUNS)
+    supervisor = Supervisor([[service]], lines.append, is_ready=True)
+    supervisor.start()
+    try:
+        assert service.process is not None
+        service.record = tmp_path / "blocked" / "fold.json"
+        service.record.parent.write_text("a file where a folder should be: no record can be written")
+        service.process.kill()
+        run_until(supervisor, lambda: any("cannot be started" in line for line in lines))
+        assert not is_running(service)
+        service.record.parent.unlink()
+        service.record.parent.mkdir()
+        run_until(supervisor, lambda: is_running(service) and service.record.exists())
+    finally:
+        supervisor.stop()
