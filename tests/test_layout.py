@@ -169,7 +169,8 @@ def test_every_test_folder_is_a_package() -> None:
 
 def test_tests_mirror_the_rooms() -> None:
     folders = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders - {"end_to_end", "chaos"} == set(ROOMS)
+    assert folders >= set(ROOMS)
+    assert folders - set(ROOMS) <= {"end_to_end", "chaos", "bench"}  # what is above any one room
 
 
 def test_the_version_is_said_once() -> None:
