@@ -43,7 +43,7 @@ class Office:
         for revision, data in told:
             if data.action == "withdrawn":
                 self._withdrawn += self._held.pop(data.contact_ref, None) is not None
-            elif data.contact_ref:
+            elif data.action in {"added", "changed"}:
                 self._held[data.contact_ref] = data
             self._by_revision[revision] = len(self._held)
         singles = [data for data in expected if data.contact_ref]
