@@ -75,6 +75,12 @@ def person_scans(seed: int, number: int, until: int, span_days: int = 7) -> list
     return scans
 
 
+def probe(seed: int, number: int, until: int) -> Body:
+    """Return one scan of somebody who comes once."""
+    rng = Random(f"{seed}|probe|{number}")  # noqa: S311 — a simulation
+    return _body(rng, f"o{seed}-{number}", Step(until - rng.randrange(DAY), rng.choice(PLACES), "entrance", {}))
+
+
 def invalid_scan(rng: Random, until: int) -> Body:
     """Return a scan the gate must refuse."""
     body = _body(rng, "p-invalid", Step(until - HOUR, PLACES[0], "entrance", {}))

@@ -55,6 +55,7 @@ class Order:
     batch_max: int = 100
     poison: int = 1_000
     wards: int = 6
+    planned: tuple[Fault, ...] = ()  # these faults instead of those of the seed
 
 
 def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Facts]:
@@ -77,15 +78,7 @@ def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Fact
         began = now()
         say(f"the witness sends for {order.seconds:.0f} s; seed {order.seed}")
         plan = _plan(order, ground, until, logs[1])
-        faults = schedule(
-            order.seed,
-            order.seconds,
-            order.kinds,
-            kill_every_s=order.kill_every_s,
-            poison=order.poison,
-            kills_min=order.kills_min,
-        )
-        done = _disturb(ground, plan, faults, aside, order)
+        done = _disturb(ground, plan, order.planned or _faults(order), aside, order)
         aside.join(WITNESS_TIMEOUT_S)
         loaded = now()
         say("the load is over; waiting until all is folded")
@@ -114,6 +107,17 @@ def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Fact
         told=told,
     )
     return verdict, facts
+
+
+def _faults(order: Order) -> list[Fault]:
+    return schedule(
+        order.seed,
+        order.seconds,
+        order.kinds,
+        kill_every_s=order.kill_every_s,
+        poison=order.poison,
+        kills_min=order.kills_min,
+    )
 
 
 def _plan(order: Order, ground: Ground, until: int, log: Path) -> Plan:

@@ -28,7 +28,6 @@ HTTP_BUSY: Final = 429
 AGAIN_SHARE: Final = 0.65  # of what was not answered
 CONTRADICTING_SHARE: Final = 0.002
 INVALID_SHARE: Final = 0.004
-PROBE_PERSONS: Final = 10**9  # nobody else has so high a number
 POOL_PERSONS: Final = 400  # whose scans are mixed with one another
 
 
@@ -104,12 +103,10 @@ class Witness:
         number = 0
         probes: list[threading.Thread] = []
         while not self._is_over(time.monotonic()):
-            scans = load.person_scans(self.plan.seed, PROBE_PERSONS + number, self.plan.until)
+            request = Later(0, "scans", [load.probe(self.plan.seed, number, self.plan.until)], single=True)
+            probes.append(threading.Thread(target=lambda r: self._send(_Caller(self.plan), r), args=(request,)))
+            probes[-1].start()
             number += 1
-            if scans:
-                request = Later(0, "scans", scans[:1], single=True)
-                probes.append(threading.Thread(target=lambda r: self._send(_Caller(self.plan), r), args=(request,)))
-                probes[-1].start()
             self._stop.wait(self.plan.probe_every_s)
         for probe in probes:
             probe.join()
