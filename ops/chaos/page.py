@@ -133,7 +133,9 @@ def _recoveries(some: Sequence[dict[str, Any]]) -> str:
     parts.append(
         f"<line x1='{limit:.1f}' y1='0' x2='{limit:.1f}' y2='{height - 20}' stroke='#2f7d32' stroke-dasharray='4'/>"
     )
-    parts.append(f"<text x='{limit:.1f}' y='{height - 4}' text-anchor='middle'>15 s</text>")
+    for at in range(0, int(most) + 1, 5 if most <= 60 else 30):  # noqa: PLR2004 — room for labels
+        x = LEFT + 20 + length * at / most
+        parts.append(f"<text x='{x:.1f}' y='{height - 4}' text-anchor='middle'>{at} s</text>")
     for number, target in enumerate(targets):
         y = 14 + 22 * number
         parts.append(f"<text x='{LEFT + 10}' y='{y + 4}' text-anchor='end'>{escape(target)}</text>")

@@ -82,13 +82,14 @@ def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Fact
         aside.join(WITNESS_TIMEOUT_S)
         loaded = now()
         say("the load is over; waiting until all is folded")
-        _settle(ground)
+        patience_s = max(SETTLE_TIMEOUT_S, order.seconds / 2)
+        _settle(ground, patience_s)
         settled = now()
         say(f"folded {settled - loaded:.1f} s after the load; now {order.wards} positives")
         some = _faults_of_positives(order)
         plan = _positives(plan, logs[2])
         done += _disturb(ground, plan, some, aside, order)
-        _settle(ground)
+        _settle(ground, patience_s)
         ended = now()
         stored = _read(ground)
         diary.close()
@@ -196,9 +197,9 @@ def _disturb(ground: Ground, plan: Plan, faults: Sequence[Fault], aside: Beside,
     return disturber.done
 
 
-def _settle(ground: Ground) -> None:
+def _settle(ground: Ground, timeout_s: float) -> None:
     """Look after the processes until everything that was sent is folded, traced and told."""
-    deadline = time.monotonic() + SETTLE_TIMEOUT_S
+    deadline = time.monotonic() + timeout_s
     look_at = 0.0
     while True:
         ground.supervisor.tick()
@@ -207,7 +208,7 @@ def _settle(ground: Ground) -> None:
                 return
             look_at = time.monotonic() + 1.0
         if time.monotonic() > deadline:
-            raise Unavailable(f"not all is folded after {SETTLE_TIMEOUT_S:.0f} s; see {ground.settings.home / 'logs'}")
+            raise Unavailable(f"not all is folded after {timeout_s:.0f} s; see {ground.settings.home / 'logs'}")
         time.sleep(TICK_S)
 
 
