@@ -199,10 +199,9 @@ class Witness:
                 pool += load.person_scans(self.plan.seed, number, self.plan.until)
                 number += 1
             if self.plan.late:
-                rng.shuffle(pool)
+                yield load.mixed(rng, pool)
             else:
-                pool.sort(key=lambda body: body["scan_id"])  # a UUIDv7 begins with its time
-            yield pool
+                yield sorted(pool, key=load.instant_of)
 
     def _positives(self) -> Iterator[Later]:
         for number in range(self.plan.wards):

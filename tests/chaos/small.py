@@ -68,7 +68,7 @@ class Small:
         self._wards = [load.ward(SEED, number, UNTIL) for number in range(wards)]
         self._bodies = [body for ward in self._wards for body in ward.scans]
         self._bodies += [body for number in NUMBERS for body in load.person_scans(SEED, number, UNTIL)]
-        self._random.shuffle(self._bodies)
+        self._bodies = load.mixed(self._random, self._bodies)
         ensure_secret(settings, "seal", "dead-letters")
         fix_partitions(settings)
         self._add_facilities()
