@@ -21,8 +21,7 @@ YEAR_MAX: Final = 2100
 E = TypeVar("E", bound=msgspec.Struct)
 
 _encoder = msgspec.json.Encoder()
-# In JSON a control character is an escape, a raw DEL or a raw C1 character: without these bytes there is none.
-_may_hold_control = re.compile(rb"\\|\x7f|\xc2[\x80-\x9f]|:[0-9]{2}[.,][0-9]{7}")
+_long_fraction = re.compile(rb"\.[0-9]{7}")  # msgspec takes no comma there
 _control = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _too_fine = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}[.,][0-9]{7}")
 _path = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
@@ -65,11 +64,19 @@ class Codec(Generic[E]):
             raise _explain(error) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise InvalidEvent("is not JSON", field="body") from None
-        if _may_hold_control.search(data):
+        if not _is_plain(data):
             check_text(event)
             _check_fineness(msgspec.json.decode(data), "")
         check_years(event)
         return event
+
+
+def _is_plain(data: bytes) -> bool:
+    """Say whether the bytes cannot hold a control character or an instant too fine; four scans are faster than one.
+
+    In JSON a control character is an escape, a raw DEL or a raw C1 character, which begins with C2.
+    """
+    return b"\\" not in data and b"\x7f" not in data and b"\xc2" not in data and not _long_fraction.search(data)
 
 
 def explain(error: msgspec.ValidationError) -> InvalidEvent:

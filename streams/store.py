@@ -8,8 +8,9 @@ found by halving the batch, and kept as a dead letter with its SQLSTATE.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
+from io import BytesIO
 from time import monotonic, sleep
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 import psycopg2
@@ -22,6 +23,7 @@ from streams.batches import Batch, Log, Partition, Record
 from streams.metrics import FOLD_BATCH_SECONDS, FOLD_LAG, FOLD_RECORDS, FOLD_RETRIES
 from streams.sealing import Seal
 from streams.watchdog import Progress
+from tracing import copies
 from tracing.store import Connection, Cursor, connect
 
 TROUBLE: Final = frozenset({"08", "40", "53", "55", "57", "58"})  # SQLSTATE classes that pass by themselves
@@ -30,8 +32,10 @@ PAUSE_MIN_S: Final = 0.05
 PAUSE_MAX_S: Final = 2.0
 # A worker that was stopped in mid-transaction must not hold its position for ever, nor wait for one that does.
 SESSION: Final = "set idle_in_transaction_session_timeout = '10s'; set lock_timeout = '5s'"
+_OUTBOX_FIELDS: Final = copies.fields(5)
 
 T = TypeVar("T")
+Event: TypeAlias = tuple[int, bytes, bytes | None]  # partition, key, value or None for a tombstone
 _log = structlog.get_logger(__name__)
 
 
@@ -359,7 +363,7 @@ def take_out_dead(cur: Cursor, source: Source, offset: int, *, who: str, reason:
     return bytes(row[0])
 
 
-def write_outbox(cur: Cursor, source: Source, topic: str, events: Sequence[tuple[int, bytes, bytes | None]]) -> None:
+def write_outbox(cur: Cursor, source: Source, topic: str, events: Sequence[Event]) -> None:
     """Leave events for the relay, which publishes them in this order once this transaction is committed.
 
     Args:
@@ -368,8 +372,25 @@ def write_outbox(cur: Cursor, source: Source, topic: str, events: Sequence[tuple
         topic: where they go.
         events: (partition, key, value or None for a tombstone).
     """
-    if events:
-        cur.execute(
-            "insert into outbox (source_topic, source_partition, topic, events, count) values (%s, %s, %s, %s, %s)",
-            (*source, topic, psycopg2.Binary(msgspec.msgpack.encode(events)), len(events)),
+    write_outboxes(cur, [(source, topic, events)])
+
+
+def write_outboxes(cur: Cursor, rows: Iterable[tuple[Source, str, Sequence[Event]]]) -> None:
+    """Leave events of several sources and topics, a row each; as a parameter they would be sent twice over."""
+    lines = [
+        b"".join(
+            (
+                _OUTBOX_FIELDS,
+                copies.TEXT[source.topic],
+                copies.integer(source.partition),
+                copies.TEXT[topic],
+                copies.blob(msgspec.msgpack.encode(events)),
+                copies.integer(len(events)),
+            )
         )
+        for source, topic, events in rows
+        if events
+    ]
+    if lines:
+        into = "copy outbox (source_topic, source_partition, topic, events, count) from stdin (format binary)"
+        cur.copy_expert(into, BytesIO(b"".join((copies.HEADER, *lines, copies.END))))

@@ -11,7 +11,7 @@ from schemas.events import FacilityCount, Role, VisitChange, VisitState, ZoneFro
 from schemas.partition import partition_of
 from tracing.counts import Counts
 from tracing.difference import Difference
-from tracing.instants import hour_clock, utc_of
+from tracing.instants import hour_clock, hour_text, utc_of
 from tracing.rows import Facility, undashed
 from tracing.visits import Visit
 
@@ -69,7 +69,7 @@ def _state(visit: Visit | None, facilities: Mapping[int, Facility]) -> VisitStat
 def _count(facility: Facility, hour: int, shard: int, counts: Counts | None, partitions: int) -> Tiding:
     facility_id = facility.facility_id
     clock = hour_clock(hour, facility.time_zone)
-    key = f"{facility_id}|{clock.isoformat()}|{shard}".encode()
+    key = f"{facility_id}|{hour_text(hour, facility.time_zone)}|{shard}".encode()
     partition = partition_of(facility_id, partitions)
     if counts is None:
         return partition, key, None

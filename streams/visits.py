@@ -4,26 +4,34 @@ It only adapts: who was where is decided in `tracing`. A record that cannot be u
 else is stored once, and changes what is stored by the difference it makes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Final
 
+from schemas.errors import Conflict
 from schemas.events import Scan, ScanDecision
+from schemas.partition import partition_of
 from schemas.settings import Settings
 from schemas.topics import FACILITY_COUNT, SCAN, VISIT
 from streams.app import run_worker
 from streams.arrivals import UNKNOWN_FACILITY, Arrival, Body, Identity, first_of_each, read_arrivals, sort_out
 from streams.batches import Record
 from streams.sealing import read_seal
-from streams.store import BatchStore, Dead, Result, RunFirst, Source, write_outbox
-from streams.tidings import facility_counts, visit_changes
+from streams.store import BatchStore, Dead, Result, RunFirst, Source, write_outboxes
+from streams.tidings import Tiding, facility_counts, visit_changes
 from tracing import store
 from tracing.counts import Counts, FacilityHour, add
 from tracing.difference import Difference
+from tracing.fast import NEW, State, follow, is_in_order
 from tracing.histories import histories
+from tracing.instants import us_of
 from tracing.keys import is_short, visit_key
-from tracing.rows import Facility
+from tracing.records import SeenScan
+from tracing.rows import Facility, undashed
 from tracing.stays import Stays
 from tracing.store import Cursor
+
+WAITING: Final = State(awaits=True)  # of a person of whom there are only decisions
 
 
 class VisitFold:
@@ -35,6 +43,7 @@ class VisitFold:
         self._by_no: dict[int, Facility] = {}
         self._weeks: set[int] = set()
         self._stays = Stays()
+        self._careful = False  # set for one batch after a scan thought new was found stored
 
     def opened(self, cur: Cursor) -> None:
         """Make the connection's stages and learn what is there."""
@@ -44,12 +53,29 @@ class VisitFold:
 
     def fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
         """Store what is new, and what follows from it."""
-        arrivals, dead = self._read(cur, source, records)
-        new = self._add_new(cur, arrivals)
-        applied, duplicate, contradicting = sort_out(arrivals, new, self._stored(cur, arrivals, new))
+        return self.fold_all(cur, [(source, records)])[0]
+
+    def fold_all(self, cur: Cursor, parts: Sequence[tuple[Source, Sequence[Record]]]) -> list[Result]:
+        """Fold the records of several partitions with the same statements; one result per partition."""
+        read = [self._read(cur, source, records) for source, records in parts]
+        arrivals = [arrival for some, _ in read for arrival in some]
+        states = store.read_states(cur, {arrival.identity[0] for arrival in arrivals})
+        firsts = first_of_each(arrivals)
+        in_order = self._in_order(firsts, states)
+        new = self._add_new(cur, firsts, in_order)
+        stored = self._stored(cur, arrivals, new)
         if new:
-            self._follow(cur, source, new)
-        return Result(applied, duplicate, [*dead, *contradicting])
+            self._follow(cur, [source for source, _ in parts], states, in_order, new)
+        self._careful = False
+        results = []
+        all_new = len(new) == len(arrivals)
+        for some, dead in read:
+            if all_new:
+                results.append(Result(len(some), 0, dead))
+                continue
+            applied, duplicate, contradicting = sort_out(some, new, stored)
+            results.append(Result(applied, duplicate, [*dead, *contradicting]))
+        return results
 
     def _read(self, cur: Cursor, source: Source, records: Sequence[Record]) -> tuple[list[Arrival], list[Dead]]:
         known = partial(read_arrivals, records, source.partition, self._partitions, self._by_id.get)
@@ -59,21 +85,64 @@ class VisitFold:
             arrivals, dead = known()
         return arrivals, dead
 
-    def _add_new(self, cur: Cursor, arrivals: Iterable[Arrival]) -> set[Identity]:
-        scans, decisions = [], []
-        for arrival in first_of_each(arrivals):
+    def _in_order(self, firsts: Iterable[Arrival], states: Mapping[str, State | None]) -> dict[str, list[SeenScan]]:
+        """Return the scans of the persons whose row is enough: all they bring are scans after their latest."""
+        scans: dict[str, list[SeenScan]] = {}
+        judged: set[str] = set()
+        for arrival in firsts:
+            person = arrival.identity[0]
             if isinstance(arrival.event, Scan):
-                assert isinstance(arrival.body, bytes)
-                facility = self._by_id[arrival.event.facility_id]
-                scans.append((arrival.event, facility.facility_no, arrival.body, arrival.accepted_at))
+                scans.setdefault(person, []).append(self._seen(person, arrival.event))
             else:
-                decisions.append((arrival.event, arrival.accepted_at))
+                judged.add(person)
+        return {
+            person: theirs
+            for person, theirs in scans.items()
+            if person not in judged and (state := states.get(person, NEW)) is not None and is_in_order(state, theirs)
+        }
+
+    def _seen(self, person: str, scan: Scan) -> SeenScan:
+        return SeenScan(
+            scan.scan_id,
+            person,
+            self._by_id[scan.facility_id].facility_no,
+            scan.kind,
+            scan.time_zone,
+            scan.gate,
+            scan.zone,
+            us_of(scan.at),
+            scan.admitted,
+            scan.role,
+            scan.channel,
+        )
+
+    def _add_new(self, cur: Cursor, firsts: Iterable[Arrival], in_order: Container[str]) -> set[Identity]:
+        fresh, scans, decisions = [], [], []
         new: set[Identity] = set()
+        for arrival in firsts:
+            if not isinstance(arrival.event, Scan):
+                decisions.append((arrival.event, arrival.accepted_at))
+                continue
+            assert isinstance(arrival.body, bytes)
+            row = arrival.event, self._by_id[arrival.event.facility_id].facility_no, arrival.body, arrival.accepted_at
+            if arrival.identity[0] in in_order and not self._careful:
+                fresh.append(row)
+                new.add(arrival.identity)
+            else:
+                scans.append(row)
+        if fresh:
+            try:
+                store.copy_scans(cur, fresh)
+            except Conflict:  # an old id with a later instant: begin again, and ask about each
+                raise RunFirst(self._take_care) from None
         if scans:
             new |= store.add_scans(cur, scans)
         if decisions:
             new |= store.add_decisions(cur, decisions)
         return new
+
+    def _take_care(self, _: Cursor) -> None:
+        self._careful = True
 
     def _stored(self, cur: Cursor, arrivals: Iterable[Arrival], new: set[Identity]) -> dict[Identity, Body]:
         repeated = [arrival for arrival in arrivals if arrival.identity not in new]
@@ -89,34 +158,78 @@ class VisitFold:
             stored |= {identity: body for identity, body in bodies.items() if identity not in new}
         return stored
 
-    def _follow(self, cur: Cursor, source: Source, new: set[Identity]) -> None:
-        differences = self._differences(cur, new)
+    def _follow(
+        self,
+        cur: Cursor,
+        sources: Sequence[Source],
+        states: Mapping[str, State | None],
+        in_order: Mapping[str, list[SeenScan]],
+        new: set[Identity],
+    ) -> None:
+        self._learn_stays(cur)
+        differences: dict[str, Difference] = {}
+        rows: dict[str, State] = {}
+        for person, theirs in in_order.items():
+            scans = [scan for scan in theirs if (person, scan.scan_id) in new] if self._careful else theirs
+            if scans:
+                state = states.get(person, NEW)
+                assert state is not None
+                differences[person], rows[person] = follow(state, scans, self._by_no, self._stays)
+        others = {identity[0] for identity in new} - in_order.keys()
+        if others:
+            self._follow_history(cur, others, new, differences, rows)
+        self._write_visits(cur, differences.values())
+        store.write_states(cur, rows, states)
+        self._tell(cur, sources, differences)
+
+    def _follow_history(
+        self,
+        cur: Cursor,
+        persons: set[str],
+        new: set[Identity],
+        differences: dict[str, Difference],
+        rows: dict[str, State],
+    ) -> None:
+        """Take the general path: all there is of these persons is read, and their rows are made anew."""
+        scans = store.read_scans(cur, persons)
+        if any(scan.facility_no not in self._by_no for scan in scans):
+            self._learn_facilities(cur)
+        decisions = store.decision_bodies(cur, persons)
+        visits = store.read_visits(cur, persons, self._by_no)
+        rows |= dict.fromkeys(persons, WAITING)
+        for one in histories(scans, decisions, visits):
+            person = one.scans[0].person
+            differences[person], rows[person] = one.folded(new, self._by_no, self._stays)
+
+    def _write_visits(self, cur: Cursor, differences: Iterable[Difference]) -> None:
+        gone = [visit for one in differences for visit in one.gone]
         come = [visit for one in differences for visit in one.come]
         missing = {
             store.week_of(visit.check_in) for visit in come if is_short(visit_key(0, visit.check_in, visit.check_out))
         } - self._weeks
         if missing:
             raise RunFirst(partial(self._make_weeks, weeks=missing))
-        store.delete_visits(cur, [visit for one in differences for visit in one.gone])
+        store.delete_visits(cur, gone)
         store.insert_visits(cur, come)
-        counts: dict[FacilityHour, Counts] = {}
-        for one in differences:
-            add(counts, one.counts)
-        hours = store.add_counts(cur, source.partition, counts)
-        changes = visit_changes(differences, self._by_no, self._partitions)
-        write_outbox(cur, source, VISIT.name, changes)
-        told = facility_counts(hours, source.partition, self._by_no, self._partitions)
-        write_outbox(cur, source, FACILITY_COUNT.name, told)
 
-    def _differences(self, cur: Cursor, new: set[Identity]) -> list[Difference]:
-        persons = {identity[0] for identity in new}
-        self._learn_stays(cur)
-        scans = store.read_scans(cur, persons)
-        if any(scan.facility_no not in self._by_no for scan in scans):
-            self._learn_facilities(cur)
-        decisions = store.decision_bodies(cur, persons)
-        visits = store.read_visits(cur, persons, self._by_no)
-        return [one.difference(new, self._by_no, self._stays) for one in histories(scans, decisions, visits)]
+    def _tell(self, cur: Cursor, sources: Sequence[Source], differences: Mapping[str, Difference]) -> None:
+        """Add the differences into each partition's shard, and leave what is to be told of it."""
+        of_partition: dict[int, list[Difference]] = {source.partition: [] for source in sources}
+        for person, one in differences.items():
+            number = partition_of(undashed(person), self._partitions) if len(sources) > 1 else sources[0].partition
+            of_partition[number].append(one)
+        left: list[tuple[Source, str, list[Tiding]]] = []
+        for source in sources:
+            theirs = of_partition[source.partition]
+            counts: dict[FacilityHour, Counts] = {}
+            for one in theirs:
+                add(counts, one.counts)
+            hours = store.add_counts(cur, source.partition, counts)
+            changes = visit_changes(theirs, self._by_no, self._partitions)
+            left.append((source, VISIT.name, changes))
+            told = facility_counts(hours, source.partition, self._by_no, self._partitions)
+            left.append((source, FACILITY_COUNT.name, told))
+        write_outboxes(cur, left)
 
     def _make_weeks(self, cur: Cursor, weeks: set[int]) -> None:
         store.make_weeks(cur, weeks)

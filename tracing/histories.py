@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from tracing.difference import Difference, difference
+from tracing.fast import BEFORE_ALL, State, state_of
 from tracing.records import SeenScan, latest_decisions
 from tracing.rows import DecisionKey, Facility, ScanKey, StoredScan
 from tracing.stays import Stays
-from tracing.visits import Visit, visits_of
+from tracing.visits import Visit, paired
 
 
 class History(msgspec.Struct):
@@ -19,13 +20,13 @@ class History(msgspec.Struct):
     decisions: list[tuple[DecisionKey, str]] = []  # with the verdict
     visits: list[Visit] = []
 
-    def difference(
+    def folded(
         self, new: set[ScanKey | DecisionKey], facilities: Mapping[int, Facility], stays: Stays
-    ) -> Difference:
-        """Return what the new records, given by their identities, change in what is stored."""
+    ) -> tuple[Difference, State]:
+        """Return what the new records, given by their identities, change in what is stored, and the person's row."""
         latest = _latest(self.decisions)
         scans = {scan.scan_id: _seen(scan, latest.get(scan.scan_id), facilities) for scan in self.scans}
-        after = visits_of(scans.values(), stays)
+        after, carry = paired(scans.values(), stays)
         known = _latest(one for one in self.decisions if one[0] not in new)
         judged = {key[1] for key, _ in self.decisions if key in new}
         scans_before, scans_after = {}, {}
@@ -36,7 +37,10 @@ class History(msgspec.Struct):
                 scans_after[scan_id] = scans[scan_id]
                 if not is_new:
                     scans_before[scan_id] = _seen(stored, known.get(scan_id), facilities)
-        return difference(self.visits, after, scans_before, scans_after)
+        awaits = any(key[1] not in scans for key, _ in self.decisions)
+        last = max(((scan.at, scan.scan_id) for scan in self.scans), default=BEFORE_ALL)
+        state = state_of(last, carry, after, awaits=awaits)
+        return difference(self.visits, after, scans_before, scans_after), state
 
 
 def histories(

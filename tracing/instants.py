@@ -70,6 +70,7 @@ def hours_between(start_us: int, end_us: int, time_zone: str) -> Iterator[tuple[
             start_us, hour = stop, hour_after
 
 
+@lru_cache(maxsize=1 << 16)
 def hour_clock(hour_us: int, time_zone: str) -> datetime:
     """Return the start of a clock hour as a full hour with its offset.
 

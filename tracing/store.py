@@ -6,8 +6,11 @@ instants are microseconds since 1970, facilities their number.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from io import StringIO
+from datetime import timedelta
+from functools import cache
+from io import BytesIO
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -15,12 +18,14 @@ import msgspec
 import psycopg2
 from psycopg2 import extensions
 
-from schemas.errors import InvalidSettings, Unavailable
+from schemas.errors import Conflict, InvalidSettings, Unavailable
 from schemas.events import Scan, ScanDecision
 from schemas.network import is_loopback
 from schemas.settings import Settings
+from tracing import copies
 from tracing.counts import Counts, FacilityHour
-from tracing.instants import DAY_US, MINUTE_US, utc_of
+from tracing.fast import State, decode_state, encode_state
+from tracing.instants import DAY_US, EPOCH, MINUTE_US, us_of, utc_of
 from tracing.keys import is_short, visit_key
 from tracing.rows import DecisionKey, Facility, ScanKey, StoredScan
 from tracing.stays import ALWAYS, StayRule
@@ -30,12 +35,23 @@ Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
 
 _US: Final = "(extract(epoch from {0}) * 1000000)::bigint"
-_STAGES: Final = """
-    create temporary table if not exists stage_scan (like scan) on commit delete rows;
-    create temporary table if not exists stage_decision (like scan_decision) on commit delete rows
-"""
 _COUNTS: Final = Counts.__struct_fields__
 _COLUMNS: Final = ", ".join(_COUNTS)
+_ADDED: Final = ", ".join(f"{name} = f.{name} + excluded.{name}" for name in _COUNTS)
+_PREPARED: Final = f"""
+    create temporary table if not exists stage_scan (like scan) on commit delete rows;
+    create temporary table if not exists stage_decision (like scan_decision) on commit delete rows;
+    prepare states (uuid[]) as select person::text, state from pairing where person = any($1);
+    prepare set_states (uuid[], text[]) as update pairing p set state = s.state
+        from unnest($1, $2) as s (person, state) where p.person = s.person;
+    prepare counts (smallint, int[], bigint[]{", int[]" * 4}, bigint[]{", int[]" * 3}) as
+        insert into facility_hour as f (facility_no, hour, shard, {_COLUMNS})
+        select facility_no, timestamptz 'epoch' + hour * interval '1 microsecond', $1, {_COLUMNS}
+        from unnest($2, $3, {", ".join(f"${number}" for number in range(4, 4 + len(_COUNTS)))})
+            as d (facility_no, hour, {_COLUMNS})
+        on conflict (facility_no, hour, shard) do update set {_ADDED}
+        returning facility_no, {_US.format("hour")}, {_COLUMNS}
+"""  # noqa: S608 — constants
 
 
 def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
@@ -78,8 +94,8 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
 
 
 def prepare(cur: Cursor) -> None:
-    """Make this connection's stages."""
-    cur.execute(_STAGES)
+    """Make this connection's stages and statements; the fold's functions below need them."""
+    cur.execute(_PREPARED)
 
 
 def read_facilities(cur: Cursor) -> list[Facility]:
@@ -101,7 +117,7 @@ def read_stay_rules(cur: Cursor) -> list[StayRule]:
 
 
 def add_scans(cur: Cursor, scans: Iterable[tuple[Scan, int, bytes, int]]) -> set[ScanKey]:
-    """Store the scans that are new; return their (person, scan_id).
+    """Store the scans that are new, whatever is stored already; return the (person, scan_id) of those.
 
     Args:
         cur: of the batch's transaction.
@@ -115,6 +131,18 @@ def add_scans(cur: Cursor, scans: Iterable[tuple[Scan, int, bytes, int]]) -> set
     return set(cur.fetchall())
 
 
+def copy_scans(cur: Cursor, scans: Iterable[tuple[Scan, int, bytes, int]]) -> None:
+    """Store scans of which none is stored: in half the time of `add_scans`.
+
+    Raises:
+        Conflict: one is; the transaction is void.
+    """
+    try:
+        _copy(cur, "scan", (_scan_line(*scan) for scan in scans))
+    except psycopg2.errors.UniqueViolation:
+        raise Conflict("a scan is stored already") from None
+
+
 def add_decisions(cur: Cursor, decisions: Iterable[tuple[ScanDecision, int]]) -> set[DecisionKey]:
     """Store the decisions (each with when it was accepted) that are new; return their identities."""
     _copy(cur, "stage_decision", (_decision_line(*decision) for decision in decisions))
@@ -123,6 +151,27 @@ def add_decisions(cur: Cursor, decisions: Iterable[tuple[ScanDecision, int]]) ->
         " returning person::text, scan_id::text, serial, by"
     )
     return set(cur.fetchall())
+
+
+def read_states(cur: Cursor, persons: Collection[str]) -> dict[str, State | None]:
+    """Return the rows of these persons; None where one is not known, nothing of a person never seen."""
+    cur.execute("execute states (%s)", (_array(persons),))
+    return {person: None if state is None else decode_state(state) for person, state in cur.fetchall()}
+
+
+def write_states(cur: Cursor, states: Mapping[str, State], known: Collection[str]) -> None:
+    """Write the rows of persons; those of `known` are there already."""
+    new = {person: state for person, state in states.items() if person not in known}
+    if new:
+        lines = (_TWO_FIELDS + copies.uuid(who) + copies.blob(encode_state(state)) for who, state in new.items())
+        _copy(cur, "pairing", lines)
+    if len(new) < len(states):
+        changed = {person: state for person, state in states.items() if person not in new}
+        cur.execute(
+            "execute set_states (%s, %s)",
+            (_array(changed), [encode_state(state).decode() for state in changed.values()]),
+        )
+        assert cur.rowcount == len(changed), "a row of a person to change was not there"
 
 
 def scan_bodies(cur: Cursor, scans: Collection[ScanKey]) -> dict[ScanKey, bytes]:
@@ -190,7 +239,7 @@ def delete_visits(cur: Cursor, visits: Sequence[Visit]) -> None:
     """Delete these visits, as they are stored."""
     for table, some in _by_table(visits):
         cur.execute(
-            f"delete from {table} as v using unnest(%s::uuid[], %s::timestamptz[], %s::uuid[])"  # noqa: S608 — one of two names
+            f"delete from {table} as v using unnest(%s::uuid[], %s::timestamptz[], %s::uuid[])"  # noqa: S608 — a name of ours
             " as gone (person, check_in, visit_id)"
             " where v.person = gone.person and v.check_in = gone.check_in and v.visit_id = gone.visit_id",
             (
@@ -216,13 +265,8 @@ def add_counts(cur: Cursor, shard: int, differences: Mapping[FacilityHour, Count
     if not differences:
         return []
     hours = sorted(differences.items())  # in one order in every process: no two wait for each other
-    added = ", ".join(f"{name} = f.{name} + excluded.{name}" for name in _COUNTS)
     cur.execute(
-        f"insert into facility_hour as f (facility_no, hour, shard, {_COLUMNS})"  # noqa: S608 — constants
-        f" select facility_no, timestamptz 'epoch' + hour * interval '1 microsecond', %s, {_COLUMNS}"
-        f" from unnest(%s::int[], %s::bigint[]{', %s::bigint[]' * len(_COUNTS)}) as d (facility_no, hour, {_COLUMNS})"
-        f" on conflict (facility_no, hour, shard) do update set {added}"
-        f" returning facility_no, {_US.format('hour')}, {_COLUMNS}",
+        f"execute counts (%s, %s, %s{', %s' * len(_COUNTS)})",
         (
             shard,
             _array(str(facility) for (facility, _), _ in hours),
@@ -246,51 +290,89 @@ def _array(items: Iterable[str]) -> str:
     return "{" + ",".join(items) + "}"
 
 
-def _copy(cur: Cursor, table: str, lines: Iterable[str]) -> None:
-    cur.copy_expert(f"copy {table} from stdin", StringIO("".join(lines)))
+def _copy(cur: Cursor, table: str, rows: Iterable[bytes]) -> None:
+    cur.copy_expert(f"copy {table} from stdin (format binary)", BytesIO(b"".join((copies.HEADER, *rows, copies.END))))
 
 
-def _text(value: str) -> str:
-    """Return a text for COPY; the validator lets no control character through."""
-    return value.replace("\\", "\\\\") if "\\" in value else value
+_JSONB: Final = b"\x01"  # its version, before the text
+_TWO_FIELDS: Final = copies.fields(2)
+_DECISION_FIELDS: Final = copies.fields(8)
+_VISIT_FIELDS: Final = copies.fields(9)
+_scan_head = Struct(">hi16si16sii").pack
+_digest_and_instant = Struct(">i16siq").pack
 
 
-def _number(value: int | None) -> str:
-    return "\\N" if value is None else str(value)
-
-
-def _scan_line(scan: Scan, facility_no: int, body: bytes, accepted_at: int) -> str:
-    return (
-        f"{scan.person_id}\t{scan.scan_id}\t{facility_no}\t{scan.gate}\t{scan.at}\t{_text(scan.zone)}\t"
-        f"{scan.admitted}\t{scan.role}\t{scan.channel}\t{body.hex()}\t{utc_of(accepted_at)}\t{_text(scan.group_id)}\t"
-        f"{_text(scan.refused_reason)}\t{scan.assurance}\t{_text(scan.device_id)}\t{_number(scan.device_seq)}\t"
-        f"{_number(scan.poster_version)}\t{_text(scan.entered_by)}\t{scan.received_at}\n"
+def _scan_line(scan: Scan, facility_no: int, body: bytes, accepted_at: int) -> bytes:
+    text, instant, fromhex = copies.TEXT, copies.instant, bytes.fromhex
+    return b"".join(
+        (
+            _scan_head(19, 16, fromhex(scan.person_id), 16, fromhex(scan.scan_id.replace("-", "")), 4, facility_no),
+            text[scan.gate],
+            instant(us_of(scan.at)),
+            text[scan.zone],
+            copies.FLAG[scan.admitted],
+            text[scan.role],
+            text[scan.channel],
+            _digest_and_instant(16, body, 8, accepted_at - copies.PG_EPOCH_US),
+            text[scan.group_id],
+            text[scan.refused_reason],
+            text[scan.assurance],
+            copies.blob(scan.device_id.encode()),
+            copies.bigint(scan.device_seq),
+            copies.integer(scan.poster_version),
+            text[scan.entered_by],
+            instant(us_of(scan.received_at)),
+        )
     )
 
 
-def _decision_line(decision: ScanDecision, accepted_at: int) -> str:
-    return (
-        f"{decision.person_id}\t{decision.scan_id}\t{decision.serial}\t{_text(decision.by)}\t{decision.decision}\t"
-        f"{decision.scan_at}\t{_text(decision.reason)}\t{utc_of(accepted_at)}\n"
+def _decision_line(decision: ScanDecision, accepted_at: int) -> bytes:
+    return b"".join(
+        (
+            _DECISION_FIELDS,
+            copies.uuid(decision.person_id),
+            copies.uuid(decision.scan_id),
+            copies.bigint(decision.serial),
+            copies.blob(decision.by.encode()),
+            copies.TEXT[decision.decision],
+            copies.instant(us_of(decision.scan_at)),
+            copies.blob(decision.reason.encode()),
+            copies.instant(accepted_at),
+        )
     )
 
 
-def _visit_line(visit: Visit) -> str:
+def _visit_line(visit: Visit) -> bytes:
     assert isinstance(visit.facility, int)
-    zones = _text(msgspec.json.encode(visit.zones).decode()) if visit.zones else "\\N"
-    return (
-        f"{visit_key(visit.facility, visit.check_in, visit.check_out)}\t{visit.person}\t{utc_of(visit.check_in)}\t"
-        f"{utc_of(visit.check_out)}\t{visit.visit_id}\t{visit.check_in_estimated}\t{visit.check_out_estimated}\t"
-        f"{visit.role}\t{zones}\n"
+    return b"".join(
+        (
+            _VISIT_FIELDS,
+            copies.integer(visit_key(visit.facility, visit.check_in, visit.check_out)),
+            copies.uuid(str(visit.person)),
+            copies.instant(visit.check_in),
+            copies.instant(visit.check_out),
+            copies.uuid(visit.visit_id),
+            copies.FLAG[visit.check_in_estimated],
+            copies.FLAG[visit.check_out_estimated],
+            copies.TEXT[visit.role],
+            copies.blob(_JSONB + msgspec.json.encode(visit.zones)) if visit.zones else copies.NULL,
+        )
     )
 
 
-def _by_table(visits: Sequence[Visit]) -> list[tuple[str, list[Visit]]]:
-    short: list[Visit] = []
-    long: list[Visit] = []
+def _by_table(visits: Sequence[Visit]) -> Iterable[tuple[str, list[Visit]]]:
+    """Return the tables of visits: a week is named itself, for planning for all weeks costs more than the rows."""
+    tables: dict[str, list[Visit]] = {}
     for visit in visits:
-        (short if is_short(visit_key(0, visit.check_in, visit.check_out)) else long).append(visit)
-    return [(table, some) for table, some in (("visit", short), ("visit_long", long)) if some]
+        is_week = is_short(visit_key(0, visit.check_in, visit.check_out))
+        tables.setdefault(_week_table(week_of(visit.check_in)) if is_week else "visit_long", []).append(visit)
+    return tables.items()
+
+
+@cache
+def _week_table(week: int) -> str:
+    year, number, _ = (EPOCH + timedelta(days=week)).isocalendar()
+    return f"visit_{year}w{number:02}"
 
 
 def _visit(row: tuple[Any, ...], facility: Facility) -> Visit:

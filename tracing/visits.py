@@ -31,6 +31,20 @@ class Visit(msgspec.Struct, frozen=True, gc=False):
     zones: tuple[tuple[int, str], ...] = ()  # (from, zone): never decides an exposure
 
 
+class Carry(msgspec.Struct, frozen=True, gc=False):
+    """Where pairing stands after a person's scans: all that scans still to come, in order, can ask of the earlier."""
+
+    opened: SeenScan | None = None  # the scan that opened the open visit
+    latest: int = 0  # of the open visit: its last scan that opened it, moved it or was ignored in it
+    zones: tuple[tuple[int, str], ...] = ()  # of the open visit
+    exit_facility: Key | None = None  # of the person's latest scan, if that is an exit
+    exit_at: int = 0
+    previous_end: int | None = None  # of the visit closed last
+
+
+NOTHING: Final = Carry()
+
+
 def visits_of(scans: Iterable[SeenScan], stays: Stays = DEFAULT_STAYS) -> list[Visit]:
     """Return the visits of one person in the order of time, one never overlapping the next.
 
@@ -41,11 +55,22 @@ def visits_of(scans: Iterable[SeenScan], stays: Stays = DEFAULT_STAYS) -> list[V
         scans: the standing scans of one person, in any order, repeats allowed.
         stays: the dated configuration; the values at the opening scan's `at` hold for its visit.
     """
-    pairing = _Pairing(stays)
+    return paired(scans, stays)[0]
+
+
+def paired(scans: Iterable[SeenScan], stays: Stays, carry: Carry = NOTHING) -> tuple[list[Visit], Carry]:
+    """Return the visits that scans make, and where pairing stands after them.
+
+    Args:
+        scans: as in `visits_of`; with a carry, those after all that made it, in the order of (at, scan_id).
+        stays: the dated configuration.
+        carry: where the scans before left off; a visit open then comes first in the result, closed or still open.
+    """
     in_order = sorted(
         (scan for scan in scans if scan.admitted and scan.decision not in OUT_OF_TRACING),
         key=lambda scan: (scan.at, scan.scan_id),
     )
+    pairing = _Pairing(stays, carry)
     before = ""
     for scan in in_order:
         if scan.scan_id == before:
@@ -63,20 +88,32 @@ def visits_of(scans: Iterable[SeenScan], stays: Stays = DEFAULT_STAYS) -> list[V
 class _Pairing:
     """The state while one person's scans are read in order: at most one visit is open."""
 
-    __slots__ = ("_assumed", "_latest", "_latest_exit", "_longest", "_opened", "_stays", "_visits", "_zones")
+    __slots__ = (
+        "_assumed",
+        "_exit_at",
+        "_exit_facility",
+        "_latest",
+        "_longest",
+        "_opened",
+        "_previous_end",
+        "_stays",
+        "_visits",
+        "_zones",
+    )
 
-    def __init__(self, stays: Stays) -> None:
+    def __init__(self, stays: Stays, carry: Carry) -> None:
         self._stays = stays
         self._visits: list[Visit] = []
-        self._opened: SeenScan | None = None  # the scan that opened the open visit
-        self._latest = 0  # of the open visit: its last scan that opened it, moved it or was ignored in it
-        self._assumed = 0
-        self._longest = 0
-        self._zones: tuple[tuple[int, str], ...] = ()
-        self._latest_exit: SeenScan | None = None  # set while the person's latest scan is an exit
+        self._opened = opened = carry.opened
+        self._latest = carry.latest
+        self._assumed, self._longest = stays.at(opened.kind, opened.role, opened.at) if opened else (0, 0)
+        self._zones = carry.zones
+        self._exit_facility = carry.exit_facility  # set while the person's latest scan is an exit
+        self._exit_at = carry.exit_at
+        self._previous_end = carry.previous_end
 
     def enter(self, scan: SeenScan, zones: tuple[tuple[int, str], ...]) -> None:
-        self._latest_exit = None
+        self._exit_facility = None
         opened = self._opened
         if opened is not None:
             if opened.facility == scan.facility and scan.at - self._latest <= TWICE_US:
@@ -89,8 +126,9 @@ class _Pairing:
         self._zones = zones
 
     def leave(self, scan: SeenScan) -> None:
-        exit_before, self._latest_exit = self._latest_exit, scan
-        if exit_before is not None and exit_before.facility == scan.facility and scan.at - exit_before.at <= TWICE_US:
+        is_twice = self._exit_facility == scan.facility and scan.at - self._exit_at <= TWICE_US
+        self._exit_facility, self._exit_at = scan.facility, scan.at
+        if is_twice:
             return
         opened = self._opened
         if opened is not None:
@@ -108,10 +146,12 @@ class _Pairing:
         else:
             self.enter(scan, ((scan.at, scan.zone),))
 
-    def finish(self) -> list[Visit]:
-        if self._opened is not None:
-            self._close(self._opened, self._estimated_end(self._opened), estimated=True)
-        return self._visits
+    def finish(self) -> tuple[list[Visit], Carry]:
+        opened = self._opened
+        carry = Carry(opened, self._latest, self._zones, self._exit_facility, self._exit_at, self._closed_last())
+        if opened is not None:
+            self._close(opened, self._estimated_end(opened), estimated=True)
+        return self._visits, carry
 
     def _may_hold(self, opened: SeenScan, scan: SeenScan) -> bool:
         return opened.facility == scan.facility and scan.at - opened.at <= self._longest
@@ -126,10 +166,14 @@ class _Pairing:
         self._opened = None
         self._visits.append(_visit(opened, opened.at, check_out, (False, estimated), self._zones))
 
+    def _closed_last(self) -> int | None:
+        return self._visits[-1].check_out if self._visits else self._previous_end
+
     def _add_orphan(self, scan: SeenScan) -> None:
         check_in = scan.at - self._stays.assumed_stay(scan.kind, scan.role, scan.at)
-        if self._visits:
-            check_in = max(check_in, self._visits[-1].check_out)
+        previous_end = self._closed_last()
+        if previous_end is not None:
+            check_in = max(check_in, previous_end)
         self._visits.append(_visit(scan, check_in, scan.at, (True, False), ()))
 
 

@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 def test_a_right_that_is_missing_stops_the_worker_and_makes_no_dead_letters(fold: Fold, random: Random) -> None:
     with closing_after(fold.settings, "jejak_owner") as cur:
-        cur.execute("revoke insert on visit from jejak_visits")
+        cur.execute("revoke insert on scan from jejak_visits")
     with pytest.raises(StopWorker, match="SQLSTATE 42501"):
         fold.fold(scan(random, person(random), "RS-1", START))
     assert fold.reasons() == []

@@ -67,7 +67,7 @@ def test_batches_of_records_in_any_cut_lead_to_a_recount_of_all(
             [(key, verdict) for key, verdict in decisions.items() if key in there],
             list(visits.values()),
         )
-        difference = history.difference(new, FACILITIES, DEFAULT_STAYS)
+        difference, _ = history.folded(new, FACILITIES, DEFAULT_STAYS)
         for visit in difference.gone:
             assert visits.pop(visit.visit_id) == visit
         assert not {visit.visit_id for visit in difference.come} & visits.keys()
@@ -84,7 +84,7 @@ def test_the_difference_is_that_of_what_is_stored_whatever_made_it(
 ) -> None:
     stored, _ = _recount(others, {})
     history = History(scans, [], list(stored.values()))
-    difference = history.difference(set(), FACILITIES, DEFAULT_STAYS)
+    difference, _ = history.folded(set(), FACILITIES, DEFAULT_STAYS)
     now, _ = _recount(scans, {})
     counts = counts_of(stored.values(), [])
     add(counts, difference.counts)
