@@ -1,0 +1,254 @@
+"""`jejak bench report`: docs/performance.md and its plots, written from bench/results and from nothing else."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from bench.chart import bars, lines
+from bench.figures import Report, read_report
+from bench.tools import ROOT
+
+PAGE: Final = ROOT / "docs" / "performance.md"
+PLOTS: Final = ROOT / "docs" / "performance"
+BUSY: Final = 0.1  # share of the cores used by others from which figures are called noisy
+GOALS: Final = {
+    "memory ÷ Kafka Streams, cold": "≥ 1.6",
+    "memory ÷ Kafka Streams, warm": "≥ 1.2",
+    "CPU per scan ÷ Kafka Streams": "≤ 0.35",
+    "memory ÷ stock Faust take": "≥ 15",
+    "memory ÷ Bytewax": "≥ 2.5",
+    "durable ÷ Kafka Streams + changelog + JDBC": "> 1",
+    "durable ÷ confluent-kafka + COPY": "≥ 0.95",
+    "durable ÷ bare COPY, with the indexes": "≥ 0.2",
+}
+LEAD: Final = """\
+# Performance
+
+<!-- Written by `jejak bench report` from bench/results; run the measurements, then that, to renew it. -->
+
+Ours against what an engineer would pick instead, on the same scans, each contender a process of its own, run in turn
+in one go, every second time in the other order. A figure counts only when the result has the hash that the others
+have: in memory, who is inside each facility and each facility's hours (ins, outs, exact distinct visitors); durable,
+every visit and every count, equal to what the pure core computes from the same scans. Machines differ and are shared:
+trust the ratios inside a table, not the figures of two tables. `jejak bench streams`, `jejak bench latency`,
+`jejak bench growth`, `jejak bench gate` and `jejak bench peak-day` measure; the Java peers are built with Maven from
+`bench/peers`, the Python ones stand in `bench/contenders`.
+"""
+
+
+def write_page() -> list[Path]:
+    """Write the page and the plots; return what was written."""
+    text, plots = page()
+    PLOTS.mkdir(exist_ok=True)
+    PAGE.write_text(text, encoding="utf-8")
+    for name, svg in plots.items():
+        (PLOTS / name).write_text(svg, encoding="utf-8")
+    return [PAGE, *(PLOTS / name for name in plots)]
+
+
+def page() -> tuple[str, dict[str, str]]:
+    """Return the page and its plots by their file names."""
+    parts = [LEAD]
+    plots: dict[str, str] = {}
+    for command, section in SECTIONS.items():
+        report = read_report(command)
+        if report is None:
+            parts.append(f"## {TITLES[command]}\n\nNot measured yet: `jejak bench {command}`.\n")
+            continue
+        parts.append(f"## {TITLES[command]}\n\n{_taken(report)}\n")
+        parts += section(report, plots)
+    return "\n".join(parts).rstrip() + "\n", plots
+
+
+def _taken(report: Report) -> str:
+    at = report.machine
+    noise = (
+        f" **{at.busy_others:.0%} of the cores were used by other processes just before: read these as noisy.**"
+        if at.busy_others >= BUSY
+        else ""
+    )
+    notes = "".join(f" {note}." for note in report.notes)
+    return (
+        f"{report.at[:10]}, {at.cores} cores ({at.processor}), {at.memory_gib} GiB, Linux {at.kernel},"
+        f" Python {at.python}; load average {at.load_before} before and {at.load_after} after.{noise}{notes}"
+    )
+
+
+def _streams(report: Report, plots: dict[str, str]) -> list[str]:
+    data, parts = report.data, []
+    goals = [
+        (name, GOALS.get(name, "–"), "not measured" if ratio is None else f"**{ratio:g}**")
+        for name, ratio in data["ratios"].items()
+    ]
+    head = f"### What is aimed at\n\nMedians over {data['pairs']} pairs.\n\n"
+    parts.append(head + _table(("ratio", "goal", "found"), goals))
+    for group, found in data["groups"].items():
+        title, text = GROUPS[group]
+        rows = sorted(found["contenders"].items(), key=lambda item: -item[1]["rate"])
+        parts.append(f"### {title}\n\n{found['scans']:,} scans. {text}\n")
+        parts.append(_contenders(rows, found["limits"]))
+        bar_rows = [(_plain(it["title"]), float(it["rate"]), name.startswith("ours")) for name, it in rows]
+        plots[f"{group}.svg"] = bars(f"{title}: scans per second", bar_rows, "/s")
+        parts.append(f"![{title}](performance/{group}.svg)\n")
+    if report.not_run:
+        told = "".join(f"- `{name}`: {reason}\n" for name, reason in report.not_run.items())
+        parts.append(f"### Not run\n\n{told}")
+    settings = [
+        (it["title"], it["settings"]) for found in data["groups"].values() for it in found["contenders"].values()
+    ]
+    parts.append("### How each was run\n\n" + _table(("contender", "settings"), settings))
+    return parts
+
+
+def _contenders(rows: Sequence[tuple[str, dict[str, Any]]], limits: dict[str, Any]) -> str:
+    cells = [
+        (
+            it["title"],
+            f"{it['rate']:,}",
+            f"{min(run['rate'] for run in it['runs']):,}–{max(run['rate'] for run in it['runs']):,}",
+            f"{it['warm_rate']:,}" if it["warm_rate"] else "–",
+            f"{it['cpu_us']:.2f}",
+            it["runs"][0]["result"] or "–",
+        )
+        for _, it in rows
+    ]
+    for name, runs in limits.items():
+        rates = sorted(run["rate"] for run in runs)
+        cells.append((LIMITS[name], f"{rates[len(rates) // 2]:,}", f"{rates[0]:,}–{rates[-1]:,}", "–", "–", "–"))
+    return _table(("contender", "scans/s, median", "range", "second half", "CPU µs a scan", "result"), cells)
+
+
+def _latency(report: Report, _: dict[str, str]) -> list[str]:
+    data = report.data
+    waits = data["ack_to_visible_ms"]
+    text = (
+        f"{data['rate']:,} scans/s into the topic for {data['scans'] / data['rate']:.0f} s (after a warm-up): from"
+        f" Kafka's acknowledgement to the committed row, seen by a poll every 2 ms. The worker used"
+        f" {data['worker_core_share']:.0%} of a core; {data['never_seen']} of {data['scans']:,} scans were never"
+        " seen.\n"
+    )
+    return [
+        text,
+        _table(tuple(waits), [tuple(f"{value:,} ms" for value in waits.values())]),
+    ]
+
+
+def _growth(report: Report, plots: dict[str, str]) -> list[str]:
+    data = report.data
+    rows = [
+        ("facilities, in memory", _series(data["facilities_memory"])),
+        ("facilities, durable", _series(data["facilities_durable"])),
+        ("scans a person, durable", _series(data["scans_a_person"])),
+        ("history: each fifth of a run, 200 scans a person", ", ".join(f"{rate:,}" for rate in data["history"])),
+        ("workers", _series(data["workers"])),
+    ]
+    fifths = [(float(part + 1), float(rate)) for part, rate in enumerate(data["history"])]
+    plots["history.svg"] = lines(
+        "History: scans/s in each fifth of a run", {"ours durable": fifths}, "fifth", "scans/s"
+    )
+    return [
+        f"{data['scans']:,} scans at each point, medians of {data['pairs']}. Scans per second:\n",
+        _table(("what grows", "number: scans/s"), rows),
+        "![History](performance/history.svg)\n",
+    ]
+
+
+def _gate(report: Report, plots: dict[str, str]) -> list[str]:
+    data = report.data
+    text = (
+        "One gate process with Kafka and PostgreSQL, no workers; a constant rate from a generator on the same machine"
+        " that does not wait for answers (latency counts from when a request was due). Each rate for"
+        f" {data['seconds_a_step']} s, until the gate no longer keeps up; everybody known to the vault.\n"
+    )
+    parts = [text]
+    series = {}
+    for name, batch in (("single", 1), ("batched", data["batch"])):
+        rows = [
+            (
+                f"{step['scans_s']:,}",
+                f"{step['achieved_scans_s']:,}",
+                f"{step['latency_ms']['p50']} ms",
+                f"{step['latency_ms']['p99']} ms",
+                "yes" if step["kept"] else "**no**",
+                f"{step['cpu_s'].get('gate', 0):.1f} s",
+            )
+            for step in data[name]
+        ]
+        parts.append(f"### {batch} to a request\n")
+        parts.append(_table(("scans/s offered", "answered", "p50", "p99", "kept up", "gate CPU"), rows))
+        series[f"{batch} to a request"] = [
+            (float(step["scans_s"]), step["latency_ms"]["p99"]) for step in data[name] if step["kept"]
+        ]
+    plots["gate.svg"] = lines("Gate: p99 while it keeps up", series, "scans/s offered", "ms")
+    parts.append("![Gate](performance/gate.svg)\n")
+    return parts
+
+
+def _peak_day(report: Report, plots: dict[str, str]) -> list[str]:
+    data = report.data
+    rows = [
+        (name, *(f"{value:,} ms" for value in data[key].values()))
+        for name, key in (("due → 200", "due_to_200_ms"), ("200 → visible count", "answered_to_visible_ms"))
+    ]
+    queues = data["queues"]
+    plots["peak-day.svg"] = lines(
+        "Peak day: what waits",
+        {
+            "accepted, not folded": [(queue["at"], float(queue["accepted_not_folded"])) for queue in queues],
+            "outbox rows": [(queue["at"], float(queue["outbox"])) for queue in queues],
+        },
+        "seconds",
+        "",
+    )
+    cores = ", ".join(f"{name} {share:.2f}" for name, share in data["cores"].items())
+    text = (
+        f"A slice: {data['scans']:,} scans at {data['rate']:,}/s for {data['seconds']} s, {data['batch']} to a request;"
+        f" {data['share_of_the_day']:.2%} of the reported 8,000,000, which at that rate take"
+        f" {8_000_000 / data['rate'] / 60:.0f} minutes. Answered: {data['answers']}. Cores used: {cores}.\n"
+    )
+    return [
+        text,
+        _table(("", *data["due_to_200_ms"]), rows),
+        "![Queues](performance/peak-day.svg)\n",
+    ]
+
+
+def _series(found: dict[str, int]) -> str:
+    return " · ".join(f"{int(number):,}: {rate:,}" for number, rate in found.items())
+
+
+def _plain(title: str) -> str:
+    return title.replace("**", "").replace("`", "")
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (head, ("---",) * len(head), *rows))
+
+
+GROUPS: Final = {
+    "memory": ("In memory", "Cold: from the partitions known to the last scan, each process just started."),
+    "slow": ("In memory, the slow ones on a slice", "Too slow for the whole; ours on the same slice beside them."),
+    "tables": ("Faust Tables", "On a small slice: each change of a table is a record of its own."),
+    "durable": (
+        "Durable: committed and queryable in PostgreSQL",
+        "From Kafka to every scan, visit and count committed. The limits are COPY of the same rows of `scan` alone.",
+    ),
+}
+LIMITS: Final = {
+    "bare-copy": "bare COPY, no indexes (a limit)",
+    "bare-copy-indexed": "bare COPY into `scan` with its indexes (the limit)",
+}
+TITLES: Final = {
+    "streams": "Streams",
+    "latency": "Latency of the fold",
+    "growth": "Growth",
+    "gate": "The gate",
+    "peak-day": "The national peak day",
+}
+SECTIONS: Final = {
+    "streams": _streams,
+    "latency": _latency,
+    "growth": _growth,
+    "gate": _gate,
+    "peak-day": _peak_day,
+}

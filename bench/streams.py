@@ -1,0 +1,186 @@
+"""`jejak bench streams`: all contenders on the same scans, interleaved in one go, with equal result hashes."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
+from statistics import median
+from time import perf_counter
+from typing import Any, Final, NamedTuple
+
+from bench.contract import hash_of
+from bench.figures import Report, median_ratio
+from bench.load import Shape, make_scans
+from bench.oracle import expected_lines
+from bench.place import Place
+from bench.roster import (
+    BYTEWAX,
+    CONFLUENT_COPY,
+    CONTENDERS,
+    FAUST_TAKE,
+    OURS_DURABLE,
+    OURS_MEMORY,
+    STREAMS_JDBC,
+    STREAMS_MEMORY,
+    Contender,
+    missing,
+)
+from bench.running import Failed, Run, fold_with_workers, run_durable, run_in_memory
+from bench.store import bare_copy, scan_rows
+from bench.work import Tally
+from schemas.codec import encode
+from schemas.topics import SCAN
+
+SLICE_OF: Final = {"memory": 1, "slow": 10, "tables": 100, "durable": 5}  # of the scans that a group folds
+FEWEST: Final = 2_000
+BARE, INDEXED = "bare-copy", "bare-copy-indexed"
+
+
+class Plan(NamedTuple):
+    """What to measure, and how often."""
+
+    scans: int
+    pairs: int
+    facilities: int
+    only: Sequence[str] = ()
+
+
+def run(place: Place, plan: Plan, report: Report) -> None:
+    """Measure everything the plan names; figures are kept in the report as they come."""
+    chosen = [one for one in CONTENDERS if not plan.only or one.name in plan.only or one.group in plan.only]
+    report.not_run |= dict(missing(chosen, place.say))
+    able = [one for one in chosen if one.name not in report.not_run]
+    report.data |= {"scans": plan.scans, "pairs": plan.pairs, "facilities": plan.facilities, "groups": {}}
+    for group, some in groupby(able, key=lambda one: one.group):
+        shape = Shape(max(FEWEST, plan.scans // SLICE_OF[group]), plan.facilities)
+        _Group(place, plan, shape, list(some), report).measure()
+    report.data["ratios"] = _goals(report.data["groups"])
+
+
+class _Group:
+    """Contenders that fold the same scans."""
+
+    def __init__(self, place: Place, plan: Plan, shape: Shape, contenders: list[Contender], report: Report) -> None:
+        self._place = place
+        self._plan = plan
+        self._shape = shape
+        self._contenders = contenders
+        self._report = report
+        self._name = contenders[0].group
+        self._runs: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._kept: list[bytes] = []
+
+    def measure(self) -> None:
+        """Run all contenders in turn, as often as the plan says; every second time in the other order."""
+        topic = SCAN.name if self._name == "durable" else f"bench.{self._name}"
+        self._place.fill(topic, self._shape)
+        expected = self._expected()
+        for pair in range(self._plan.pairs):
+            order = self._contenders if pair % 2 == 0 else self._contenders[::-1]
+            for one in order:
+                if one.name not in self._report.not_run:
+                    self._run(one, topic, expected, pair)
+            if self._name == "durable":
+                self._limits(pair)
+        self._report.data["groups"][self._name] = {
+            "scans": self._shape.scans,
+            "expected": expected,
+            "contenders": {
+                one.name: _summary(one, self._runs[one.name]) for one in self._contenders if self._runs[one.name]
+            },
+            "limits": {name: self._runs[name] for name in (BARE, INDEXED) if self._runs[name]},
+        }
+
+    def _expected(self) -> str:
+        scans = make_scans(self._shape)
+        if self._name == "durable":
+            return hash_of(expected_lines(scans))
+        tally = Tally()
+        tally.add_bodies([encode(scan) for scan in scans])
+        return hash_of(tally.lines())
+
+    def _run(self, one: Contender, topic: str, expected: str, pair: int) -> None:
+        started = perf_counter()
+        try:
+            found = self._once(one, topic)
+        except Failed as error:
+            self._report.not_run[one.name] = str(error)
+            self._place.say(f"{one.name}: {error}")
+            return
+        if found.result != expected and one.has_result:
+            self._report.not_run[one.name] = "its result is not that of the others"
+        answer = found.answer
+        self._runs[one.name].append(
+            {
+                "rate": round(answer.rate()),
+                "warm_rate": round(answer.warm_rate()),
+                "cpu_us": round(answer.cpu_s / answer.events * 1e6, 2),
+                "seconds": round(answer.seconds, 3),
+                "result": found.result,
+            }
+        )
+        self._place.say(
+            f"{pair + 1}/{self._plan.pairs} {one.name}: {answer.rate():,.0f}/s, result {found.result or 'none'}"
+            f" ({perf_counter() - started:.1f} s)"
+        )
+
+    def _once(self, one: Contender, topic: str) -> Run:
+        if self._name == "durable":
+            return run_durable(one, self._place, self._shape.scans, self._shape.facilities)
+        task = self._place.task(topic, self._shape.scans)
+        return run_in_memory(one, task, self._place.environment(self._place.settings))
+
+    def _limits(self, pair: int) -> None:
+        """COPY the very rows that our fold wrote, and nothing else."""
+        rows = self._rows()
+        for name, indexes in ((BARE, False), (INDEXED, True)):
+            with self._place.database(self._shape.facilities) as settings:
+                seconds = bare_copy(settings, rows, indexes=indexes)
+            self._runs[name].append({"rate": round(len(rows) / seconds), "seconds": round(seconds, 3)})
+            self._place.say(f"{pair + 1}/{self._plan.pairs} {name}: {len(rows) / seconds:,.0f} rows/s")
+
+    def _rows(self) -> list[bytes]:
+        if not self._kept:
+            with self._place.database(self._shape.facilities) as settings:
+                fold_with_workers(self._place, settings, self._shape.scans)
+                self._kept = scan_rows(settings)
+        return self._kept
+
+
+def _summary(one: Contender, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    def middle(name: str) -> float:
+        return float(median(run[name] for run in runs))
+
+    return {
+        "title": one.title,
+        "settings": one.settings,
+        "rate": round(middle("rate")),
+        "warm_rate": round(middle("warm_rate")),
+        "cpu_us": round(middle("cpu_us"), 2),
+        "runs": runs,
+    }
+
+
+def _goals(groups: dict[str, Any]) -> dict[str, float | None]:
+    """Return the ratios that are aimed at, each the median over the pairs."""
+
+    def of(name: str) -> dict[str, list[float]]:
+        return {one: [run[name] for run in it["runs"]] for one, it in everything.items()}
+
+    everything = {one: it for group in groups.values() for one, it in group["contenders"].items()}
+    limits = groups.get("durable", {}).get("limits", {})
+    rates, warm, cpu = of("rate"), of("warm_rate"), of("cpu_us")
+    rates |= {name: [run["rate"] for run in runs] for name, runs in limits.items()}
+    ratio = partial(median_ratio, rates)
+    return {
+        "memory ÷ Kafka Streams, cold": ratio(OURS_MEMORY, STREAMS_MEMORY),
+        "memory ÷ Kafka Streams, warm": median_ratio(warm, OURS_MEMORY, STREAMS_MEMORY),
+        "CPU per scan ÷ Kafka Streams": median_ratio(cpu, OURS_MEMORY, STREAMS_MEMORY),
+        "memory ÷ stock Faust take": ratio("ours-memory-slow", FAUST_TAKE),
+        "memory ÷ Bytewax": ratio(OURS_MEMORY, BYTEWAX),
+        "durable ÷ Kafka Streams + changelog + JDBC": ratio(OURS_DURABLE, STREAMS_JDBC),
+        "durable ÷ Kafka Streams, exactly once": ratio(OURS_DURABLE, "kafka-streams-jdbc-exact"),
+        "durable ÷ confluent-kafka + COPY": ratio(OURS_DURABLE, CONFLUENT_COPY),
+        "durable ÷ bare COPY, with the indexes": ratio(OURS_DURABLE, INDEXED),
+        "durable ÷ bare COPY, without indexes": ratio(OURS_DURABLE, BARE),
+    }
