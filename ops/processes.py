@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from ops.log import set_up_logs
+
 PR_SET_PDEATHSIG = 1
 LOG_MAX_BYTES = 20 * 1024 * 1024
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -104,3 +106,9 @@ def _die_with_parent(last_signal: signal.Signals) -> Callable[[], None]:
                 os._exit(1)
 
     return in_child
+
+
+def begin_service(level: str) -> None:
+    """Make this process one of our services: what it writes is its owner's alone, its logs hold only listed fields."""
+    os.umask(0o077)
+    set_up_logs(level)

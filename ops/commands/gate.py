@@ -14,7 +14,7 @@ import msgspec
 import uvicorn
 
 from ops.embedded import running_settings
-from ops.log import set_up_logs
+from ops.processes import begin_service
 from ops.secrets import write_private
 from portal.app import build_app
 from portal.desk import open_desk
@@ -35,7 +35,7 @@ def gate(settings: Settings) -> None:
     if not settings.database:
         raise InvalidSettings("no database: start `jejak up`, or name one", field="JEJAK_DATABASE")
     check_exposure(settings)
-    set_up_logs(settings.log_level)
+    begin_service(settings.log_level)
     with take_port(settings.host, settings.port) as taken, open_desk(settings, exposed=is_exposed(settings)) as desk:
         config = uvicorn.Config(
             build_app(desk),

@@ -3,7 +3,7 @@
 import click
 
 from ops.embedded import running_settings
-from ops.log import set_up_logs
+from ops.processes import begin_service
 from schemas.settings import Settings
 
 
@@ -14,5 +14,5 @@ def relay(settings: Settings) -> None:
     from streams import relay as outgoing
 
     settings = running_settings(settings)
-    set_up_logs(settings.log_level)
+    begin_service(settings.log_level)
     outgoing.run(settings, settings.home / "run" / "metrics" / "relay.prom")

@@ -39,7 +39,9 @@ def test(*, fast: bool, pytest_args: tuple[str, ...]) -> None:
         _run(f"python -m {shlex.join(module)}", ["-m", *module])
     _run("lint-imports", ["-c", LINT_IMPORTS])
     if not fast:
-        _run(f"python -m pytest {shlex.join(pytest_args)}", ["-m", "pytest", *pytest_args])
+        # Most tests wait for servers: two processes, each with servers of its own and whole files of tests.
+        arguments = pytest_args or ("-n", "2", "--dist", "loadfile")
+        _run(f"python -m pytest {shlex.join(arguments)}", ["-m", "pytest", *arguments])
 
 
 def _run(shown: str, arguments: list[str]) -> None:

@@ -6,7 +6,8 @@ from typing import Protocol
 import click
 
 from ops.embedded import running_settings
-from ops.log import places_of, set_up_logs
+from ops.log import places_of
+from ops.processes import begin_service
 from ops.secrets import ensure_secret
 from ops.slots import SLOTS_MAX, held_slot
 from schemas.errors import BadInput, StopWorker
@@ -34,7 +35,7 @@ def worker(settings: Settings, service: str, slot: str) -> None:
     """
     number = read_slot(slot)
     settings = running_settings(settings)
-    set_up_logs(settings.log_level)
+    begin_service(settings.log_level)
     ensure_secret(settings, "seal", "dead-letters")
     module: Service = import_module(f"streams.{service}")
     try:

@@ -55,6 +55,17 @@ def test_no_planted_nik_is_found_in_logs_metrics_stderr_columns_or_topics(
         _assert_clean(niks, value, name)
 
 
+def test_what_the_services_write_is_their_owner_s_alone(house: House) -> None:
+    written = [
+        path
+        for name in ("logs", "run", "secrets")
+        for path in (house.settings.home / name).rglob("*")
+        if path.is_file()
+    ]
+    assert any(path.name == "visits-0.prom" for path in written)
+    assert [path.name for path in written if path.stat().st_mode & 0o077] == []
+
+
 def test_what_looks_for_niks_finds_one_in_digits_and_one_in_hex(niks: list[str]) -> None:
     for text in (f"x{niks[3]}0".encode(), niks[3].encode().hex().encode()):
         with pytest.raises(AssertionError, match="a log"):

@@ -83,7 +83,7 @@ def test_everything_that_holds_ends_with_pytests_closing_line(project: Path) -> 
         "$ python -m ruff format --check",
         "$ python -m mypy",
         "$ lint-imports",
-        "$ python -m pytest ",
+        "$ python -m pytest -n 2 --dist loadfile",
     ]
     assert "2 passed" in ended.stdout.splitlines()[-1]
 
