@@ -82,7 +82,7 @@ def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Fact
         aside.join(WITNESS_TIMEOUT_S)
         loaded = now()
         say("the load is over; waiting until all is folded")
-        patience_s = max(SETTLE_TIMEOUT_S, order.seconds / 2)
+        patience_s = max(SETTLE_TIMEOUT_S, order.seconds)
         _settle(ground, patience_s)
         settled = now()
         say(f"folded {settled - loaded:.1f} s after the load; now {order.wards} positives")
