@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import faust
 import structlog
@@ -26,6 +26,7 @@ from schemas.errors import JejakError, StopWorker
 from schemas.settings import Settings
 from schemas.topics import group_of
 from streams.batches import Batch, BatchSchema, BatchTransport, Log, Partition
+from streams.intake import Intake, rounds
 from streams.metrics import write_metrics
 from streams.watchdog import Progress, watch
 
@@ -35,6 +36,9 @@ BEAT_S: Final = 0.2
 METRICS_EVERY: Final = 25  # beats: 5 s
 FETCH_BYTES: Final = 4 * 1024 * 1024  # per partition: so that a batch can reach `batch_max`
 _log = structlog.get_logger(__name__)
+
+
+ApplyAll: TypeAlias = Callable[[Sequence[Batch]], None]
 
 
 class Handler(Protocol):
@@ -80,7 +84,14 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
 
 
 def build_app(
-    settings: Settings, name: str, topics: Sequence[str], handler: Handler, slot: int, *, batch_max: int = 0
+    settings: Settings,
+    name: str,
+    topics: Sequence[str],
+    handler: Handler,
+    slot: int,
+    *,
+    batch_max: int = 0,
+    apply_all: ApplyAll | None = None,
 ) -> Pump:
     """Return the app of worker `slot` of service `name` (also its Kafka user); call it inside a running loop.
 
@@ -91,6 +102,7 @@ def build_app(
         handler: folds the batches.
         slot: the worker's number from 0; the same slot gets its partitions back after a restart.
         batch_max: records per batch; 0 takes the setting's.
+        apply_all: folds batches of several partitions together; without it they are folded one by one.
     """
     kafka = client_config(settings, name)
     app = Pump(
@@ -131,15 +143,26 @@ def build_app(
 
     @app.agent(app.topic(*topics, schema=BatchSchema()), name=name, concurrency=1)  # type: ignore[untyped-decorator] # Faust is read untyped
     async def fold(stream: Any) -> None:  # noqa: ANN401 — a Faust stream
-        async for event in stream.noack().events():
-            await app.in_database_thread(handler.apply, event.value)
-            await stream.ack(event)
+        intake = Intake(batch_max or settings.batch_max)
+        folding = asyncio.ensure_future(_fold(app, stream, intake, apply_all))
+        try:
+            async for event in stream.noack().events():
+                await intake.put(event)
+        finally:
+            folding.cancel()
 
     return app
 
 
 def run_worker(
-    settings: Settings, name: str, topics: Sequence[str], handler: Handler, slot: int, *, batch_max: int = 0
+    settings: Settings,
+    name: str,
+    topics: Sequence[str],
+    handler: Handler,
+    slot: int,
+    *,
+    batch_max: int = 0,
+    apply_all: ApplyAll | None = None,
 ) -> None:
     """Run the worker until SIGTERM or SIGINT.
 
@@ -152,12 +175,26 @@ def run_worker(
 
     async def run() -> None:
         metrics_file = settings.home / "run" / "metrics" / f"{name}-{slot}.prom"
-        await _run(
-            build_app(settings, name, topics, handler, slot, batch_max=batch_max), f"{name}-{slot}", metrics_file
-        )
+        app = build_app(settings, name, topics, handler, slot, batch_max=batch_max, apply_all=apply_all)
+        await _run(app, f"{name}-{slot}", metrics_file)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
+
+
+async def _fold(app: Pump, stream: Any, intake: Intake, apply_all: ApplyAll | None) -> None:  # noqa: ANN401 — a Faust stream
+    """Fold what waits, for ever; an error of the handler ends the worker by way of `app.failure`."""
+    while True:
+        events = await intake.take()
+        batches = [event.value for event in events]
+        if apply_all is None:
+            for batch in batches:
+                await app.in_database_thread(app.handler.apply, batch)
+        else:
+            for together in rounds(batches):
+                await app.in_database_thread(apply_all, together)
+        for event in events:
+            await stream.ack(event)
 
 
 async def _run(app: Pump, name: str, metrics_file: Path) -> None:

@@ -7,7 +7,6 @@ found by halving the batch, and kept as a dead letter with its SQLSTATE.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
 from io import BytesIO
 from time import monotonic, sleep
 from typing import Final, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -17,7 +16,7 @@ import psycopg2
 import structlog
 from psycopg2.extras import execute_values
 
-from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, NotFound, StopWorker, Unavailable
+from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, StopWorker, Unavailable
 from schemas.settings import Settings
 from streams.batches import Batch, Log, Partition, Record
 from streams.metrics import FOLD_BATCH_SECONDS, FOLD_LAG, FOLD_RECORDS, FOLD_RETRIES
@@ -51,16 +50,6 @@ class Dead(NamedTuple):
 
     offset: int
     value: bytes | None
-    reason: str
-
-
-class Letter(NamedTuple):
-    """A dead letter as it is listed."""
-
-    topic: str
-    partition: int
-    offset: int
-    at: datetime
     reason: str
 
 
@@ -113,7 +102,7 @@ class BatchStore:
                 return {at: open_position(cur, Source(*at), log) for at in sorted(log.starts)}
 
         self._cluster_id = log.cluster_id
-        with _refusal_named():
+        with refusal_named():
             found = self._with_database(open_all)
         self.progress.done = dict(found)
         self.progress.made()
@@ -122,10 +111,10 @@ class BatchStore:
     def apply(self, batch: Batch) -> None:
         """Fold the batch and commit."""
         source = Source(batch.topic, batch.partition)
-        with FOLD_BATCH_SECONDS.labels(batch.topic).time(), _refusal_named():
+        with FOLD_BATCH_SECONDS.labels(batch.topic).time(), refusal_named():
             self._apply(source, batch.records)
         self.progress.made()
-        FOLD_LAG.labels(*source).set(max(0, batch.end - self.progress.done.get(source, batch.end)))
+        self.show_lag(batch)
 
     def close(self) -> None:
         """Leave the database."""
@@ -157,15 +146,7 @@ class BatchStore:
         self._commit(conn, source, lambda cur: self._fold(cur, source, records))
 
     def _commit(self, conn: Connection, source: Source, step: Callable[[Cursor], Result]) -> None:
-        try:
-            with conn, conn.cursor() as cur:
-                result = step(cur)
-        except RunFirst as order:
-            with conn, conn.cursor() as cur:
-                order.step(cur)
-            self._commit(conn, source, step)
-            return
-        self._count(source, result)
+        self._count(source, in_transaction(conn, step))
 
     def _fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
         at = lock_position(cur, source, self._cluster_id)
@@ -182,7 +163,7 @@ class BatchStore:
         return self._book(cur, source, records, Result(0, 0, refused))
 
     def _book(self, cur: Cursor, source: Source, records: Sequence[Record], result: Result) -> Result:
-        assert result.applied + result.duplicate + len(result.dead) == len(records), "a record was counted twice"
+        check_sum(records, result)
         write_dead(cur, self._seal, source, result.dead)
         advance(cur, source, records[0].offset, result)
         return result
@@ -198,6 +179,11 @@ class BatchStore:
             _log.warning(
                 "dead letters", topic=source.topic, partition=source.partition, offset=first, records=len(result.dead)
             )
+
+    def show_lag(self, batch: Batch) -> None:
+        """Say how far the partition is behind."""
+        source = Source(batch.topic, batch.partition)
+        FOLD_LAG.labels(*source).set(max(0, batch.end - self.progress.done.get(source, batch.end)))
 
     def _with_database(self, step: Callable[[Connection], T]) -> T:
         """Return `step(connection)`, tried again on a fresh connection while the database is in trouble."""
@@ -235,8 +221,19 @@ class BatchStore:
         return self._conn
 
 
+def in_transaction(conn: Connection, step: Callable[[Cursor], T]) -> T:
+    """Return what `step` makes in a transaction of its own; what must run before it, runs in another one."""
+    try:
+        with conn, conn.cursor() as cur:
+            return step(cur)
+    except RunFirst as order:
+        with conn, conn.cursor() as cur:
+            order.step(cur)
+    return in_transaction(conn, step)
+
+
 @contextmanager
-def _refusal_named() -> Iterator[None]:
+def refusal_named() -> Iterator[None]:
     """Turn what the database refuses for good into its SQLSTATE: its own text may hold a row."""
     try:
         yield
@@ -299,8 +296,13 @@ def lock_position(cur: Cursor, source: Source, cluster_id: str) -> int:
     )
     row = cur.fetchone()
     if row is None or row[0] != cluster_id:
-        raise LogReplaced(f"{source.topic} {source.partition}: the log belongs to another cluster than the position")
+        raise another_cluster(source)
     return int(row[1])
+
+
+def another_cluster(source: Source) -> LogReplaced:
+    """Return the error of a position that was taken from another log."""
+    return LogReplaced(f"{source.topic} {source.partition}: the log belongs to another cluster than the position")
 
 
 def due_records(records: Sequence[Record], at: int) -> Sequence[Record]:
@@ -332,35 +334,17 @@ def advance(cur: Cursor, source: Source, was: int, result: Result) -> None:
         raise GapInLog("the position was moved by another process")
 
 
+def check_sum(records: Sequence[Record], result: Result) -> None:
+    """Assert that every record became one thing."""
+    assert result.applied + result.duplicate + len(result.dead) == len(records), "a record was counted twice"
+
+
 def write_dead(cur: Cursor, seal: Seal, source: Source, dead: Iterable[Dead]) -> None:
     """Keep the records that cannot be used, sealed."""
     rows = [(*source, one.offset, seal.seal(one.value, *source, one.offset), one.reason) for one in dead]
     if rows:
         into = 'insert into dead_letter (topic, partition, "offset", sealed, reason) values %s on conflict do nothing'
         execute_values(cur, into, rows)
-
-
-def read_dead(cur: Cursor, limit: int) -> list[Letter]:
-    """Return the newest dead letters, sealed as they are."""
-    cur.execute('select topic, partition, "offset", at, reason from dead_letter order by at desc limit %s', (limit,))
-    return [Letter(*row) for row in cur.fetchall()]
-
-
-def take_out_dead(cur: Cursor, source: Source, offset: int, *, who: str, reason: str) -> bytes:
-    """Return one sealed letter, and write into the audit that `who` saw it.
-
-    Raises:
-        NotFound: there is none at that place.
-    """
-    cur.execute(
-        'select sealed from dead_letter where topic = %s and partition = %s and "offset" = %s', (*source, offset)
-    )
-    row = cur.fetchone()
-    if row is None:
-        raise NotFound(f"no dead letter at {source.topic} {source.partition} {offset}")
-    place = f"{source.topic} {source.partition} {offset}"
-    cur.execute("select append_audit(%s, 'dead letter unsealed', %s, %s)", (who, place, reason))
-    return bytes(row[0])
 
 
 def write_outbox(cur: Cursor, source: Source, topic: str, events: Sequence[Event]) -> None:

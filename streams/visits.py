@@ -16,8 +16,9 @@ from schemas.topics import FACILITY_COUNT, SCAN, VISIT
 from streams.app import run_worker
 from streams.arrivals import UNKNOWN_FACILITY, Arrival, Body, Identity, first_of_each, read_arrivals, sort_out
 from streams.batches import Record
+from streams.joining.store import JoiningStore, Part
 from streams.sealing import read_seal
-from streams.store import BatchStore, Dead, Result, RunFirst, Source, write_outboxes
+from streams.store import Dead, Result, RunFirst, Source, write_outboxes
 from streams.tidings import Tiding, facility_counts, visit_changes
 from tracing import store
 from tracing.counts import Counts, FacilityHour, add
@@ -53,9 +54,9 @@ class VisitFold:
 
     def fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
         """Store what is new, and what follows from it."""
-        return self.fold_all(cur, [(source, records)])[0]
+        return self.fold_all(cur, [Part(source, records)])[0]
 
-    def fold_all(self, cur: Cursor, parts: Sequence[tuple[Source, Sequence[Record]]]) -> list[Result]:
+    def fold_all(self, cur: Cursor, parts: Sequence[Part]) -> list[Result]:
         """Fold the records of several partitions with the same statements; one result per partition."""
         read = [self._read(cur, source, records) for source, records in parts]
         arrivals = [arrival for some, _ in read for arrival in some]
@@ -253,5 +254,5 @@ def run(settings: Settings, slot: int) -> None:
         StopWorker: the process must end with its exit code.
     """
     work = VisitFold(settings.partitions)
-    handler = BatchStore(settings, "jejak_visits", work, read_seal(settings))
-    run_worker(settings, "visits", [SCAN.name], handler, slot)
+    handler = JoiningStore(settings, "jejak_visits", work, read_seal(settings))
+    run_worker(settings, "visits", [SCAN.name], handler, slot, apply_all=handler.apply_all)

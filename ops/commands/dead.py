@@ -8,8 +8,9 @@ import click
 from ops.embedded import running_settings
 from ops.store import OPERATOR, transaction
 from schemas.settings import Settings
+from streams.dead.store import read_dead, take_out_dead
 from streams.sealing import read_seal
-from streams.store import Source, read_dead, take_out_dead
+from streams.store import Source
 
 
 @click.group()

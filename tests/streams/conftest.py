@@ -15,6 +15,7 @@ from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
 from schemas.settings import Settings
 from streams.batches import Batch, Log
+from streams.joining.store import JoiningStore
 from streams.sealing import read_seal
 from streams.store import BatchStore
 from streams.visits import VisitFold
@@ -37,7 +38,9 @@ class Fold:
         self.store = self.new_store()
 
     def new_store(self, cluster: str = CLUSTER) -> BatchStore:
-        store = BatchStore(self.settings, "jejak_visits", VisitFold(self.settings.partitions), read_seal(self.settings))
+        store = JoiningStore(
+            self.settings, "jejak_visits", VisitFold(self.settings.partitions), read_seal(self.settings)
+        )
         ends = {("scan.v1", number): 10**9 for number in self.log}
         store.positions(Log(cluster, dict.fromkeys(ends, 0), ends))
         return store

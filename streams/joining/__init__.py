@@ -1,0 +1,1 @@
+"""Batches of several partitions in one transaction."""

@@ -1,0 +1,120 @@
+"""One transaction for the batches of several partitions: at a low rate each would cost what a thousand records cost.
+
+The promise of `streams.store` holds for each partition: its position moves by compare-and-set in the transaction that
+holds its rows, or nothing of it is there. Partitions are locked in one order, so that two workers never wait in a ring.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import psycopg2
+
+from schemas.errors import GapInLog
+from streams.batches import Batch, Record
+from streams.metrics import FOLD_BATCH_SECONDS
+from streams.store import (
+    BatchStore,
+    Result,
+    Source,
+    Work,
+    another_cluster,
+    check_sum,
+    due_records,
+    in_transaction,
+    is_ours,
+    refusal_named,
+    write_dead,
+)
+from tracing.store import Connection, Cursor
+
+
+class Part(NamedTuple):
+    """Records of one partition that are folded together with others."""
+
+    source: Source
+    records: Sequence[Record]
+
+
+class Together(Work, Protocol):
+    """A work that takes the records of several partitions at once."""
+
+    def fold_all(self, cur: Cursor, parts: Sequence[Part]) -> list[Result]:
+        """Do as `fold` does for each part; one result each."""
+
+
+class JoiningStore(BatchStore):
+    """A store that folds the batches of several partitions in one transaction, in which all their positions move."""
+
+    _work: Together
+
+    def apply_all(self, batches: Sequence[Batch]) -> None:
+        """Fold the batches, at most one per partition, and commit."""
+        if len(batches) == 1:
+            self.apply(batches[0])
+            return
+        parts = [Part(Source(batch.topic, batch.partition), batch.records) for batch in batches]
+        with FOLD_BATCH_SECONDS.labels(batches[0].topic).time(), refusal_named():
+            self._apply_all(parts)
+        self.progress.made()
+        for batch in batches:
+            self.show_lag(batch)
+
+    def _apply_all(self, parts: Sequence[Part]) -> None:
+        try:
+            self._with_database(lambda conn: self._attempt_all(conn, parts))
+        except psycopg2.Error as error:
+            if is_ours(error):
+                raise
+            for part in parts:  # one of them holds the record that is refused: each finds out alone
+                self._apply(*part)
+
+    def _attempt_all(self, conn: Connection, parts: Sequence[Part]) -> None:
+        for source, result in in_transaction(conn, lambda cur: self._fold_all(cur, parts)):
+            self._count(source, result)
+
+    def _fold_all(self, cur: Cursor, parts: Sequence[Part]) -> list[tuple[Source, Result]]:
+        positions = lock_positions(cur, [part.source for part in parts], self._cluster_id)
+        self.progress.done.update(positions.items())
+        due = [Part(source, due_records(records, positions[source])) for source, records in parts]
+        due = [part for part in due if part.records]
+        if not due:
+            return []
+        results = self._work.fold_all(cur, due)
+        for (source, records), result in zip(due, results, strict=True):
+            check_sum(records, result)
+            write_dead(cur, self._seal, source, result.dead)
+        advance_all(cur, [(part.source, part.records[0].offset, one) for part, one in zip(due, results, strict=True)])
+        return [(part.source, one) for part, one in zip(due, results, strict=True)]
+
+
+def lock_positions(cur: Cursor, sources: Sequence[Source], cluster_id: str) -> dict[Source, int]:
+    """Return the next offset of each partition, as `lock_position` does; in one order in every process."""
+    cur.execute(
+        "select topic, partition, cluster_id, next_offset from position"
+        " join unnest(%s, %s) as asked (topic, partition) using (topic, partition)"
+        " order by topic, partition for update of position",
+        ([source.topic for source in sources], [source.partition for source in sources]),
+    )
+    found = {Source(topic, partition): (cluster, at) for topic, partition, cluster, at in cur.fetchall()}
+    for source in sources:
+        if found.get(source, ("", 0))[0] != cluster_id:
+            raise another_cluster(source)
+    return {source: int(at) for source, (_, at) in found.items()}
+
+
+def advance_all(cur: Cursor, moves: Sequence[tuple[Source, int, Result]]) -> None:
+    """Move several positions, as `advance` does."""
+    rows = [
+        (*source, was, one.applied + one.duplicate + len(one.dead), one.applied, one.duplicate, len(one.dead))
+        for source, was, one in moves
+    ]
+    cur.execute(
+        "update position p set next_offset = p.next_offset + d.records, applied = p.applied + d.applied,"
+        " duplicate = p.duplicate + d.duplicate, dead = p.dead + d.dead, updated_at = clock_timestamp()"
+        " from unnest(%s, %s, %s::bigint[], %s, %s, %s, %s)"
+        " as d (topic, partition, was, records, applied, duplicate, dead)"
+        " where p.topic = d.topic and p.partition = d.partition and p.next_offset = d.was",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+    if cur.rowcount != len(moves):
+        raise GapInLog("a position was moved by another process")
