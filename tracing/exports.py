@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 from schemas.errors import BadInput
 
@@ -46,12 +47,35 @@ def whole_folder(out: Path) -> Iterator[Path]:
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Write a CSV file in UTF-8, one line feed after each row; return the number of rows."""
-    number = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(_csv_line(header))
-        for number, row in enumerate(rows, start=1):  # noqa: B007 — the last number is the answer
-            file.write(_csv_line(row))
-    return number
+    with CsvFile(path, header) as file:
+        file.write_all(rows)
+    return file.rows
+
+
+class CsvFile:
+    """A CSV file being written row by row, as `write_csv` does."""
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        self.name = path.name
+        self.rows = 0
+        self._file = path.open("w", encoding="utf-8", newline="")
+        self._file.write(_csv_line(header))
+
+    def write(self, row: Sequence[str]) -> None:
+        """Add a row; its cells are safe already."""
+        self._file.write(_csv_line(row))
+        self.rows += 1
+
+    def write_all(self, rows: Iterable[Sequence[str]]) -> None:
+        """Add rows."""
+        for row in rows:
+            self.write(row)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 def safe_cell(text: str) -> str:

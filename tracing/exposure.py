@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracing.instants import DAY_US, MINUTE_US
-from tracing.overlaps import Spans, overlapping
+from tracing.overlaps import Index, Spans
 from tracing.rulesets import Rule
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -38,6 +38,13 @@ class Cases(NamedTuple):
     end: Ints
 
 
+class Others(NamedTuple):
+    """Visits of anybody, sorted once to be asked many times; `others_of` makes it for one rule and direction."""
+
+    person: Ints
+    visits: Index
+
+
 class Exposures(NamedTuple):
     """The overlaps that count: rows of the case's visits and of the others', from when to when."""
 
@@ -48,7 +55,7 @@ class Exposures(NamedTuple):
 
 
 def find_exposures(
-    rule: Rule, visits: Visits, cases: Cases, others: Visits, direction: Direction = "forward"
+    rule: Rule, visits: Visits, cases: Cases, others: Visits | Others, direction: Direction = "forward"
 ) -> Exposures:
     """Return the exposures that `visits` (of cases) and `others` make, in the order of visit, then other.
 
@@ -58,20 +65,27 @@ def find_exposures(
         rule: what counts.
         visits: of the cases; one visit may come in several groups, as several rows.
         cases: group and window of each of these rows.
-        others: visits of anybody, those of the cases too.
+        others: visits of anybody, those of the cases too; sorted ones were made for this rule and direction.
         direction: backward asks whom the case met, and a tail is then the other's.
     """
     spans = case_spans(rule, visits, cases, direction)
-    theirs = Spans(others.facility, others.check_in, others.check_out)
-    if direction == "backward":
-        theirs = _infectious(rule, others)
-    visit, other = overlapping(spans, theirs)
+    if isinstance(others, Visits):
+        others = others_of(rule, others, direction)
+    theirs = others.visits.spans
+    visit, other = others.visits.overlapping(spans)
     met = visits.person[visit] != others.person[other]
     visit, other = visit[met], other[met]
     start = np.maximum(spans.start[visit], theirs.start[other])
     end = np.minimum(spans.end[visit], theirs.end[other])
     counts = _counted(rule, cases.group[visit], others.person[other], start, end)
     return Exposures(visit[counts], other[counts], start[counts], end[counts])
+
+
+def others_of(rule: Rule, visits: Visits, direction: Direction = "forward") -> Others:
+    """Return the visits sorted for many calls of `find_exposures`."""
+    if direction == "backward":
+        return Others(visits.person, Index(_infectious(rule, visits)))
+    return Others(visits.person, Index(Spans(visits.facility, visits.check_in, visits.check_out)))
 
 
 def case_spans(rule: Rule, visits: Visits, cases: Cases, direction: Direction = "forward") -> Spans:

@@ -46,6 +46,14 @@ def read_rows(
     Raises:
         BadInput: at the first row that cannot be used.
     """
+    for line, _, row in read_placed_rows(path, option=option, required=required, optional=optional):
+        yield line, row
+
+
+def read_placed_rows(
+    path: Path, *, option: str, required: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[int, int, dict[str, str]]]:
+    """Yield what `read_rows` yields, and between line and row the byte at which the row begins."""
     try:
         with path.open("rb") as file:
             rows = _Rows(file)
@@ -54,7 +62,18 @@ def read_rows(
                 line, fields = row
                 if len(fields) != len(rows.header):
                     raise _wrong_length(line, fields, rows.header)
-                yield line, dict(zip(rows.header, fields, strict=True))
+                yield line, rows.begins, dict(zip(rows.header, fields, strict=True))
+    except OSError as error:
+        raise BadInput(f"cannot be read: {error.strerror}", field=option) from error
+
+
+def read_header(path: Path, *, option: str, required: Sequence[str]) -> tuple[list[str], int]:
+    """Return the columns of the file and the byte at which its first row begins, or raise BadInput."""
+    try:
+        with path.open("rb") as file:
+            rows = _Rows(file)
+            rows.read_header(required, ())
+            return rows.header, rows.ends
     except OSError as error:
         raise BadInput(f"cannot be read: {error.strerror}", field=option) from error
 
@@ -106,6 +125,7 @@ class _Lines:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._number = 0
+        self.bytes_read = 0
         self.pending: list[str] = []
         self.suspect = False  # a field of this row may be unusable: look closely
 
@@ -117,6 +137,7 @@ class _Lines:
         if not raw:
             raise StopIteration
         self._number += 1
+        self.bytes_read += len(raw)
         if self._number == 1:
             raw = raw.removeprefix(_BOM)
         if len(raw) > LINE_BYTES_MAX:
@@ -139,6 +160,12 @@ class _Rows:
         self._lines = _Lines(file)
         self._reader = csv.reader(self._lines, strict=True)
         self.header: list[str] = []
+        self.begins = 0  # the byte at which the row read last begins
+
+    @property
+    def ends(self) -> int:
+        """The byte behind the row read last."""
+        return self._lines.bytes_read
 
     def read_header(self, required: Sequence[str], optional: Sequence[str]) -> None:
         _, header = self.read() or (1, [])
@@ -154,6 +181,7 @@ class _Rows:
         lines = self._lines
         lines.pending.clear()
         lines.suspect = False
+        self.begins = lines.bytes_read
         line = self._reader.line_num + 1
         try:
             fields = next(self._reader, None)

@@ -24,15 +24,53 @@ class Spans(NamedTuple):
     end: Ints
 
 
+class Index:
+    """Spans sorted once, to be asked many times."""
+
+    def __init__(self, spans: Spans) -> None:
+        self.spans = spans
+        self._classes = [_sorted_class(spans, rows) for rows in _by_class(spans) if rows.size]
+
+    def overlapping(self, ones: Spans, chunk: int = CHUNK) -> tuple[Ints, Ints]:
+        """Return the rows (one, other) that share a facility for more than no time, by one, then other."""
+        found = [pair for stay in self._classes for pair in self._pairs_of_class(ones, stay, chunk)]
+        if not found:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        one = np.concatenate([pair[0] for pair in found])
+        other = np.concatenate([pair[1] for pair in found])
+        order = np.lexsort((other, one))
+        return one[order], other[order]
+
+    def looked_at(self, ones: Spans) -> Ints:
+        """Return how many pairs each of `ones` makes this look at: never fewer than it overlaps."""
+        counts = np.zeros(ones.start.size, dtype=np.int64)
+        for stay in self._classes:
+            asked, low, high = _ranges(ones, stay)
+            counts[asked] += high - low
+        return counts
+
+    def _pairs_of_class(self, ones: Spans, stay: "_Class", chunk: int) -> Iterator[tuple[Ints, Ints]]:
+        asked, low, high = _ranges(ones, stay)
+        for part in _parts(high - low, chunk):
+            one, place = _expanded(asked[part], low[part], high[part] - low[part])
+            other = stay.rows[place]
+            overlaps = self.spans.end[other] > ones.start[one]
+            yield one[overlaps], other[overlaps]
+
+
 def overlapping(ones: Spans, others: Spans, chunk: int = CHUNK) -> tuple[Ints, Ints]:
     """Return the rows (one, other) that share a facility for more than no time, by one, then other."""
-    found = [pair for pairs in _by_class(others) for pair in _pairs_of_class(ones, others, pairs, chunk)]
-    if not found:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    one = np.concatenate([pair[0] for pair in found])
-    other = np.concatenate([pair[1] for pair in found])
-    order = np.lexsort((other, one))
-    return one[order], other[order]
+    return Index(others).overlapping(ones, chunk)
+
+
+class _Class(NamedTuple):
+    """Spans of about one length, in the order of facility, then start."""
+
+    rows: Ints
+    keys: Ints  # one number for (facility, start): facility's rank first, then the rank of the start
+    facilities: Ints
+    instants: Ints
+    longest: int
 
 
 def _by_class(others: Spans) -> Iterator[Ints]:
@@ -42,26 +80,24 @@ def _by_class(others: Spans) -> Iterator[Ints]:
         yield np.flatnonzero((classes == number) & (length > 0))
 
 
-def _pairs_of_class(ones: Spans, others: Spans, rows: Ints, chunk: int) -> Iterator[tuple[Ints, Ints]]:
-    if not rows.size:
-        return
-    longest = int((others.end[rows] - others.start[rows]).max())
-    instants = np.unique(others.start[rows])
-    facilities = np.unique(others.facility[rows])
-    # One number for (facility, start): facility's rank first, then the rank of the start.
-    keys = np.searchsorted(facilities, others.facility[rows]) * instants.size
-    keys += np.searchsorted(instants, others.start[rows])
+def _sorted_class(spans: Spans, rows: Ints) -> _Class:
+    start, facility = spans.start[rows], spans.facility[rows]
+    longest = int((spans.end[rows] - start).max())
+    instants, facilities = np.unique(start), np.unique(facility)
+    keys = np.searchsorted(facilities, facility) * instants.size
+    keys += np.searchsorted(instants, start)
     order = np.argsort(keys, kind="stable")
-    keys, rows = keys[order], rows[order]
-    asked = np.flatnonzero((ones.start < ones.end) & np.isin(ones.facility, facilities))
-    base = np.searchsorted(facilities, ones.facility[asked]) * instants.size
-    low = np.searchsorted(keys, base + np.searchsorted(instants, ones.start[asked] - longest, side="right"))
-    high = np.searchsorted(keys, base + np.searchsorted(instants, ones.end[asked]))
-    for part in _parts(high - low, chunk):
-        one, place = _expanded(asked[part], low[part], high[part] - low[part])
-        other = rows[place]
-        overlaps = others.end[other] > ones.start[one]
-        yield one[overlaps], other[overlaps]
+    return _Class(rows[order], keys[order], facilities, instants, longest)
+
+
+def _ranges(ones: Spans, stay: _Class) -> tuple[Ints, Ints, Ints]:
+    """Return the rows of `ones` that may overlap some of the class, and for each from where to where to look."""
+    asked = np.flatnonzero((ones.start < ones.end) & np.isin(ones.facility, stay.facilities))
+    base = np.searchsorted(stay.facilities, ones.facility[asked]) * stay.instants.size
+    first = np.searchsorted(stay.instants, ones.start[asked] - stay.longest, side="right")
+    low = np.searchsorted(stay.keys, base + first)
+    high = np.searchsorted(stay.keys, base + np.searchsorted(stay.instants, ones.end[asked]))
+    return asked, low, high
 
 
 def _parts(counts: Ints, chunk: int) -> Iterator[slice]:

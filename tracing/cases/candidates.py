@@ -6,7 +6,7 @@ Until something better than minutes is known, rank is the time together, longest
 from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -121,17 +121,32 @@ def reason_of(exposures: Sequence[Exposure], day_zero: date, day_word: str) -> s
     """Return why, as a sentence: where, how long, when, and what was not scanned but estimated."""
     longest = max(exposures, key=lambda one: (one.end - one.start, -one.start))
     day = local_day(longest.start, longest.place.time_zone)
-    where = f"{longest.place.name}, {longest.zone}" if longest.zone else longest.place.name
-    since = f"day {signed((day - day_zero).days)} of {day_word}"
-    told = (
-        f"{where}, {_minutes(longest.end - longest.start)} min together on {day.day} {MONTHS[day.month - 1]}, {since}"
+    return sentence(
+        Meetings(len(exposures), sum(one.end - one.start for one in exposures), longest.end - longest.start),
+        longest.place.name,
+        longest.zone,
+        day,
+        f"day {signed((day - day_zero).days)} of {day_word}",
+        sorted({end for one in exposures for end in one.estimated_ends}),
     )
-    if len(exposures) > 1:
-        total = sum(one.end - one.start for one in exposures)
-        told += f"; {len(exposures)} meetings, {_minutes(total)} min in all"
-    ends = sorted({end for one in exposures for end in one.estimated_ends})
-    if ends:
-        told += f"; {' and '.join(ends)} estimated"
+
+
+class Meetings(NamedTuple):
+    """How often two persons met, and for how long."""
+
+    number: int
+    total_us: int
+    longest_us: int
+
+
+def sentence(met: Meetings, place: str, zone: str, day: date, since: str, estimated_ends: Sequence[str]) -> str:
+    """Return why somebody is a candidate, of what is known of the longest meeting and of all together."""
+    where = f"{place}, {zone}" if zone else place
+    told = f"{where}, {_minutes(met.longest_us)} min together on {day.day} {MONTHS[day.month - 1]}, {since}"
+    if met.number > 1:
+        told += f"; {met.number} meetings, {_minutes(met.total_us)} min in all"
+    if estimated_ends:
+        told += f"; {' and '.join(estimated_ends)} estimated"
     return told
 
 

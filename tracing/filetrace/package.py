@@ -1,0 +1,161 @@
+"""What a trace of files hands over: who met whom, who may have been the source, and the graph of it.
+
+Answers are written as they come, some cases at a time; only the line list waits for the last.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from tracing.exports import CsvFile, write_csv
+from tracing.filetrace import line_list
+from tracing.filetrace.case_file import FileCase
+from tracing.filetrace.contacts import ranked
+from tracing.filetrace.decision import Asked, Town, Trace
+from tracing.filetrace.graph_files import GraphFiles, Meeting, Person
+from tracing.filetrace.line_list import Line, LineList
+from tracing.filetrace.sources import NOT_YET, Standing, standings
+from tracing.filetrace.tables import CONTACT_COLUMNS, SOURCE_COLUMNS, Batch, Contact, Writer, exposure_columns
+from tracing.filetrace.visit_file import VisitFile
+from tracing.instants import text_of
+from tracing.rulesets import Rule
+from tracing.windows import contact_window
+
+Tell = Callable[[str, int], None]
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the files, and by whom."""
+
+    rule: Rule
+    degrees: Literal[1, 2] = 1
+    direction: Literal["forward", "backward", "both"] = "forward"
+    time_zone: str = "Asia/Jakarta"
+    asked_by: str = ""
+    asked_at: datetime
+    reason: str = ""
+
+
+class Package:
+    """The answers to one question."""
+
+    def __init__(self, question: Question, visits: VisitFile, cases: Sequence[FileCase], tell: Tell) -> None:
+        self._question, self._visits, self._cases, self._tell = question, visits, cases, tell
+        rule, zone = question.rule, question.time_zone
+        wanted = {case.person_id for case in cases}
+        number = {text: place for place, text in enumerate(visits.columns.persons) if text in wanted}
+        persons = [number.get(case.person_id, -1) for case in cases]
+        self._cases_of: dict[int, list[int]] = {}
+        for place, person in enumerate(persons):
+            self._cases_of.setdefault(person, []).append(place)
+        asked = [Asked(person, case.day_zero, case.date_isolation) for person, case in zip(persons, cases, strict=True)]
+        self._trace = Trace(Town(visits.columns.visits), rule, zone, asked)
+        self._lines = LineList(cases, self._trace.windows)
+        self._writer = Writer(visits, cases, rule.id, zone)
+        self._contacts: Counter[tuple[str, int]] = Counter()  # by case id and degree
+        self.rows: dict[str, int] = {}
+
+    def write(self, folder: Path, extra_case_columns: Sequence[str]) -> None:
+        """Write every table and graph, and remember how many rows each has."""
+        direction = self._question.direction
+        extra = self._visits.extra_columns
+        with (
+            CsvFile(folder / "contacts.csv", CONTACT_COLUMNS) as contacts,
+            CsvFile(folder / "exposures.csv", exposure_columns(extra)) as exposures,
+            GraphFiles(folder) as graph,
+        ):
+            if direction != "backward":
+                for contact, rank, rows in self._forward():
+                    contacts.write(self._writer.contact_row(contact, rank))
+                    exposures.write_all(rows)
+                    graph.add(_meeting(contact))
+            nodes = graph.finish(Person(*one) for one in self._lines.persons())
+        self.rows |= {contacts.name: contacts.rows, exposures.name: exposures.rows}
+        with (
+            CsvFile(folder / "sources.csv", SOURCE_COLUMNS) as sources,
+            CsvFile(folder / "source_exposures.csv", exposure_columns(extra)) as exposures,
+        ):
+            if direction != "forward":
+                for row, rows in self._backward():
+                    sources.write(row)
+                    exposures.write_all(rows)
+        self.rows |= {sources.name: sources.rows, exposures.name: exposures.rows}
+        lines = self._lines.rows(len(extra_case_columns), self._question.time_zone)
+        self.rows["linelist.csv"] = write_csv(folder / "linelist.csv", line_list.columns(extra_case_columns), lines)
+        self.rows |= {"nodes": nodes, "edges": graph.edges}
+
+    def case_headers(self) -> list[dict[str, Any]]:
+        """Return day zero, window and contacts of each case."""
+        zone = self._question.time_zone
+        return [
+            {
+                "case_id": case.case_id,
+                "day_zero": case.day_zero.isoformat(),
+                "day_zero_is": case.day_word,
+                "window": [text_of(at, zone) for at in window],
+                "contacts": {str(degree): self._contacts[case.case_id, degree] for degree in (1, 2)},
+            }
+            for case, window in zip(self._cases, self._trace.windows, strict=True)
+        ]
+
+    def _forward(self) -> Iterator[tuple[Contact, int, Iterator[tuple[str, ...]]]]:
+        question = self._question
+        for cases, found in self._trace.forward(question.degrees):
+            batch = Batch(self._visits, found)
+            contacts, ranks = ranked(batch.contacts, self._visits.columns.persons)
+            for contact, rank in zip(self._writer.contacts(batch, contacts), ranks.tolist(), strict=True):
+                self._remember(contact)
+                yield contact, rank, self._writer.exposure_rows(batch, contact)
+            self._tell("cases traced", cases.stop)
+
+    def _remember(self, contact: Contact) -> None:
+        window = None
+        if contact.degree == 1:
+            window = contact_window(
+                self._question.rule, contact.first_start, contact.last_end, self._question.time_zone
+            )
+        self._lines.add(contact.target, Line(contact.degree, contact.case_no, window))
+        self._contacts[contact.case.case_id, contact.degree] += 1
+
+    def _backward(self) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[str, ...]]]]:
+        for cases, found in self._trace.backward():
+            batch = Batch(self._visits, found)
+            known = standings(batch.found, batch.contacts, self._cases_of, self._trace.windows)
+            order = np.array([one.order for one in known], dtype=np.int64)
+            by_begin = dict(zip(batch.contacts.begins.tolist(), known, strict=True))
+            contacts, _ = ranked(batch.contacts, self._visits.columns.persons, order)
+            of_case = {
+                case: list(some)
+                for case, some in groupby(self._writer.contacts(batch, contacts), key=lambda one: one.case_no)
+            }
+            for case in cases:
+                yield from self._sources(batch, case, of_case.get(case, []), by_begin)
+            self._tell("cases traced back", cases.stop)
+
+    def _sources(
+        self, batch: Batch, case: int, sources: Sequence[Contact], known: dict[int, Standing]
+    ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[str, ...]]]]:
+        """Yield the rows of a case; somebody unknown comes before those who could not yet pass it on."""
+        standing = [known[source.exposures.start] for source in sources]
+        likely = sum(one.order != NOT_YET for one in standing)
+        for place, (source, one) in enumerate(zip(sources, standing, strict=True)):
+            if place == likely:
+                yield self._writer.unknown_row(self._cases[case], likely + 1), iter(())
+            rank = place + 1 + (place >= likely)
+            source_case = self._cases[one.case].case_id if one.case >= 0 else ""
+            row = self._writer.source_row(source, rank, source_case, plausible=one.order != NOT_YET)
+            yield row, self._writer.exposure_rows(batch, source)
+        if likely == len(sources):
+            yield self._writer.unknown_row(self._cases[case], likely + 1), iter(())
+
+
+def _meeting(contact: Contact) -> Meeting:
+    return Meeting(
+        contact.source, contact.target, contact.case.case_id, contact.degree, contact.minutes, contact.facility
+    )

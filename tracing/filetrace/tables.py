@@ -1,0 +1,173 @@
+"""The rows of contacts.csv, exposures.csv and sources.csv. Every cell that came from outside is made safe."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from tracing.cases.candidates import Meetings, sentence, signed
+from tracing.exports import safe_cell
+from tracing.filetrace.case_file import FileCase
+from tracing.filetrace.contacts import Contacts, contacts_of
+from tracing.filetrace.decision import Found
+from tracing.filetrace.visit_file import Detail, VisitFile
+from tracing.instants import text_of
+from tracing.pair import person_minutes
+from tracing.windows import local_day
+
+_MEETING_COLUMNS: Final = (
+    "facility_id",
+    "zone",
+    "first_overlap_start",
+    "last_overlap_end",
+    "overlap_minutes",
+    "overlaps",
+    "days_from_onset",
+    "probability",
+)
+CONTACT_COLUMNS: Final = ("from", "to", "case_id", "degree", *_MEETING_COLUMNS, "rank", "estimated", "rule", "reason")
+SOURCE_COLUMNS: Final = (
+    "case_id",
+    "from",
+    "to",
+    "plausible",
+    "rank",
+    "source_case_id",
+    *_MEETING_COLUMNS,
+    "estimated",
+    "rule",
+    "reason",
+)
+EXPOSURE_COLUMNS: Final = ("case_id", "from_visit_id", "to_visit_id", "from", "to", "degree", "start", "end")
+UNKNOWN: Final = "unknown"
+
+
+class Batch:
+    """Some cases' exposures and contacts, with the texts of the visits that are in them."""
+
+    def __init__(self, file: VisitFile, found: Found) -> None:
+        visits = file.columns.visits
+        rows = np.unique(np.concatenate([found.from_row, found.to_row]))
+        details = file.details(rows)
+        ids = np.array([detail.visit_id for detail in details], dtype=object)
+        rank = np.empty(rows.size, dtype=np.int64)
+        rank[np.argsort(ids)] = np.arange(rows.size)
+        ranks = rank[np.searchsorted(rows, found.from_row)], rank[np.searchsorted(rows, found.to_row)]
+        self.found, self.contacts = contacts_of(found, visits.person, visits.recorded, ranks)
+        self._rows, self._details = rows, details
+
+    def visits_of(self, exposures: slice) -> list[tuple[Detail, Detail]]:
+        """Return what the file says of both visits of these exposures."""
+        sides = (self.found.from_row[exposures], self.found.to_row[exposures])
+        both = [np.searchsorted(self._rows, side).tolist() for side in sides]
+        return [(self._details[one], self._details[other]) for one, other in zip(*both, strict=True)]
+
+
+class Contact(NamedTuple):
+    """A contact as plain values."""
+
+    case_no: int
+    case: FileCase
+    degree: int
+    source: str
+    target: str
+    exposures: slice
+    first_start: int
+    last_end: int
+    facility: str
+    minutes: str
+    cells: tuple[str, ...]  # those of `_MEETING_COLUMNS`
+    estimated: str
+    reason: str
+
+
+class Writer:
+    """Makes rows of a batch; holds what is the same for all batches."""
+
+    def __init__(self, file: VisitFile, cases: Sequence[FileCase], rule_id: str, time_zone: str) -> None:
+        self._file, self._cases, self._rule, self._time_zone = file, cases, rule_id, time_zone
+
+    def contacts(self, batch: Batch, contacts: Contacts) -> Iterator[Contact]:
+        """Yield the contacts in the order given."""
+        columns = self._file.columns
+        rows = batch.found.from_row[contacts.longest]
+        facility, zone = columns.visits.facility[rows].tolist(), columns.zone[rows].tolist()
+        start, end = batch.found.start[contacts.longest].tolist(), batch.found.end[contacts.longest].tolist()
+        for place, values in enumerate(zip(*(column.tolist() for column in contacts), strict=True)):
+            case = self._cases[values[0]]
+            where = columns.facilities[facility[place]], columns.zones[zone[place]]
+            day = local_day(start[place], self._time_zone)
+            number, minutes = values[5] - values[4], person_minutes(values[8])
+            days = (day - case.day_zero).days
+            met = Meetings(number, values[8], end[place] - start[place])
+            since = f"day {signed(days)} of {case.day_word}"
+            yield Contact(
+                values[0],
+                case,
+                values[1],
+                columns.persons[values[2]],
+                columns.persons[values[3]],
+                slice(values[4], values[5]),
+                values[6],
+                values[7],
+                where[0],
+                minutes,
+                (
+                    safe_cell(where[0]),
+                    safe_cell(where[1]),
+                    text_of(values[6], self._time_zone),
+                    text_of(values[7], self._time_zone),
+                    minutes,
+                    str(number),
+                    str(days),
+                    "",
+                ),
+                "true" if values[10] else "false",
+                safe_cell(sentence(met, *where, day, since, ["check-out"] if values[10] else [])),
+            )
+
+    def contact_row(self, contact: Contact, rank: int) -> tuple[str, ...]:
+        """Return a row of contacts.csv."""
+        ids = safe_cell(contact.source), safe_cell(contact.target), safe_cell(contact.case.case_id)
+        return (*ids, str(contact.degree), *contact.cells, str(rank), contact.estimated, self._rule, contact.reason)
+
+    def source_row(self, contact: Contact, rank: int, source_case_id: str, *, plausible: bool) -> tuple[str, ...]:
+        """Return a row of sources.csv for somebody who was there."""
+        ids = safe_cell(contact.case.case_id), safe_cell(contact.source), safe_cell(contact.target)
+        known = "true" if plausible else "false", str(rank), safe_cell(source_case_id)
+        return (*ids, *known, *contact.cells, contact.estimated, self._rule, contact.reason)
+
+    def unknown_row(self, case: FileCase, rank: int) -> tuple[str, ...]:
+        """Return the row of sources.csv for somebody whom no visit shows."""
+        ids = safe_cell(case.case_id), UNKNOWN, safe_cell(case.person_id)
+        reason = "somebody whom no visit of the file shows"
+        return (*ids, "true", str(rank), "", "", "", "", "", "0.000", "0", "", "", "false", self._rule, reason)
+
+    def exposure_rows(self, batch: Batch, contact: Contact) -> Iterator[tuple[str, ...]]:
+        """Yield the rows of exposures.csv of a contact, in the order of time; extra columns of both visits last."""
+        case_id, degree = safe_cell(contact.case.case_id), str(contact.degree)
+        persons = safe_cell(contact.source), safe_cell(contact.target)
+        times = zip(
+            batch.found.start[contact.exposures].tolist(), batch.found.end[contact.exposures].tolist(), strict=True
+        )
+        for (one, other), (start, end) in zip(batch.visits_of(contact.exposures), times, strict=True):
+            yield (
+                case_id,
+                safe_cell(one.visit_id),
+                safe_cell(other.visit_id),
+                *persons,
+                degree,
+                text_of(start, self._time_zone),
+                text_of(end, self._time_zone),
+                *map(safe_cell, one.extra),
+                *map(safe_cell, other.extra),
+            )
+
+
+def exposure_columns(extra: Sequence[str]) -> tuple[str, ...]:
+    """Return the header of exposures.csv: extra columns of the visits come once for each side."""
+    return (
+        *EXPOSURE_COLUMNS,
+        *(safe_cell(f"from_{name}") for name in extra),
+        *(safe_cell(f"to_{name}") for name in extra),
+    )
