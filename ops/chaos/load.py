@@ -18,6 +18,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EDGE_EVERY: Final = 50
 # An inpatient whose exit is missing fills seven hundred hours: as rare as in a town.
 ROLES: Final = (*(("unknown", "outpatient", "outpatient", "visitor", "staff", "companion") * 5), "inpatient")
+LENGTHS: Final = (*((8 * MINUTE, 35 * MINUTE, 2 * HOUR, 5 * HOUR) * 4), 20 * HOUR, 70 * HOUR)
 CHANNELS: Final = ("app", "app", "app", "kiosk", "officer")
 ZONES: Final = ("igd", "poli umum", "bangsal A", r"ruang\t2", "laboratorium")
 
@@ -172,7 +173,7 @@ def _stays(rng: Random, until: int, span_days: int) -> Iterator[Step]:
         start = until - rng.randrange(10 * MINUTE, span_days * DAY)
         if rng.random() < 0.2:  # noqa: PLR2004 — the share of those who come on the hour
             start -= start % HOUR
-        length = int(rng.choice((8 * MINUTE, 35 * MINUTE, 2 * HOUR, 5 * HOUR, 20 * HOUR, 70 * HOUR)) * rng.random())
+        length = int(rng.choice(LENGTHS) * rng.random())
         more = {"role": rng.choice(ROLES), "channel": rng.choice(CHANNELS)}
         if rng.random() < 0.05:  # noqa: PLR2004 — the share of those who are turned away
             yield Step(start, place, "entrance", more | {"admitted": False, "refused_reason": "penuh"})

@@ -46,9 +46,9 @@ class Recovery:
 def recoveries(facts: Facts) -> list[Recovery]:
     """Return for each kill the time until the next commit, publication or 200 of what was killed.
 
-    A worker or the database: until every partition has committed anew. The gate or the broker: until a request sent
-    afterwards is answered with 200. The relay: the next row marked as published; traces: their next commit. Where
-    the load ended before, until all was folded: it was back by then.
+    A worker or the database: until the next commit (while several workers run, it may be another one's). The gate or
+    the broker: until a request sent afterwards is answered with 200. The relay: the next row marked as published;
+    traces: their next commit. Where the load ended before, until all was folded: it was back by then.
     """
     answers = sorted((sent, answered) for sent, answered, got in facts.told.answered if got == OK)
     back: list[Recovery] = []
@@ -64,7 +64,7 @@ def _next_sign(kill: Done, looks: Sequence[Look], answers: Sequence[tuple[float,
     if kill.target in {"gate", "Kafka"}:
         first = bisect_left(answers, (kill.at, 0.0))
         return min((answered for _, answered in answers[first:]), default=float("inf"))
-    field = {"relay": "published", "traces": "traces"}.get(kill.target, "slowest")
+    field = {"relay": "published", "traces": "traces"}.get(kill.target, "committed")
     return next((look.at for look in looks if look.at > kill.at and getattr(look, field) > kill.at), float("inf"))
 
 

@@ -14,7 +14,7 @@ EVERY_S: Final = 0.2
 LOOK: Final = """
     select extract(epoch from clock_timestamp())::float8,
         coalesce(sum(next_offset - first) filter (where topic = 'scan.v1'), 0)::bigint,
-        coalesce(min(extract(epoch from updated_at)) filter (where topic = 'scan.v1'), 0)::float8,
+        coalesce(max(extract(epoch from updated_at)) filter (where topic = 'scan.v1'), 0)::float8,
         coalesce(max(extract(epoch from updated_at)) filter (where topic = 'test-result.v1'), 0)::float8,
         (select coalesce(extract(epoch from max(published_at)), 0)::float8 from outbox where published_at is not null),
         (select count(*) from outbox where published_at is null)
@@ -32,7 +32,7 @@ class Look(NamedTuple):
 
     at: float
     folded: int  # records of scan.v1
-    slowest: float  # when the partition that waits longest last moved
+    committed: float  # when a position of scan.v1 last moved
     traces: float  # when the traces' position last moved
     published: float
     waiting: int  # rows of the outbox
