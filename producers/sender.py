@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, TopicAuthorizationFailedError
 
-from producers.kafka import client_config, explain, explain_start
+from producers.kafka import REQUEST_TIMEOUT_MS, client_config, explain, explain_start
 from schemas.codec import encode
 from schemas.errors import JejakError, Unavailable
 from schemas.events import ContactDecision, Scan, ScanDecision, TestResult, TraceRequest
@@ -42,11 +42,11 @@ class Sender:
         InvalidSettings: the broker, its network or the password file is not usable.
     """
 
-    def __init__(self, settings: Settings, user: str) -> None:
+    def __init__(self, settings: Settings, user: str, *, delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS) -> None:
         self.settings = settings
         self.user = user
         try:
-            self._producer = KafkaProducer(**producer_config(settings, user))
+            self._producer = KafkaProducer(**producer_config(settings, user, delivery_timeout_ms))
         except KafkaError as error:
             raise explain_start(error, settings, user) from error
         try:
@@ -162,7 +162,7 @@ class _Outcome:
             self.result.set_exception(explain(error, self._sender.settings, self._sender.user))
 
 
-def producer_config(settings: Settings, user: str) -> dict[str, Any]:
+def producer_config(settings: Settings, user: str, delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS) -> dict[str, Any]:
     """Return the producer's configuration.
 
     Idempotence is asked for by name: left to its default, kafka-python drops it with only a warning when another
@@ -173,7 +173,8 @@ def producer_config(settings: Settings, user: str) -> dict[str, Any]:
         "acks": "all",
         "linger_ms": LINGER_MS,
         "batch_size": BATCH_BYTES,
-        "delivery_timeout_ms": DELIVERY_TIMEOUT_MS,
+        "delivery_timeout_ms": delivery_timeout_ms,
+        "request_timeout_ms": min(REQUEST_TIMEOUT_MS, delivery_timeout_ms - LINGER_MS),
         "max_block_ms": DELIVERY_TIMEOUT_MS,
         "allow_auto_create_topics": False,
         "metrics_enabled": False,

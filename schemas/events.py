@@ -219,6 +219,7 @@ class FacilityCount(Event, frozen=True, kw_only=True, tag="facility_count"):
     refused: int
     manual: int
     flagged: int
+    as_of: Annotated[int, Meta(ge=0)] = 0  # the shard's next offset then: of one key, a reader ignores a lower one
 
 
 class PersonStatus(Event, frozen=True, kw_only=True, tag="person_status"):

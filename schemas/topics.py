@@ -81,7 +81,8 @@ FACILITY_COUNT = Topic(
     name="facility-count.v1",
     events=(events.FacilityCount,),
     key="facility_id|hour|shard",
-    doc="Absolute counts of one shard of a facility's clock hour; readers sum the shards; partition by facility_id.",
+    doc="Absolute counts of one shard of a facility's clock hour; readers sum the shards, and ignore a lower as_of; "
+    "partition by facility_id.",
     compacted=True,
     writers=("relay",),
     readers=("gate",),

@@ -2,7 +2,7 @@
 
 A row is marked after every one of its events is acknowledged; after a failed send it begins again from the first
 row that is not. Consumers drop repeats by id. Several relays share the work: each source partition is one relay's
-at a time.
+at a time, also when one loses its database while its records are still on their way: the next one waits for those.
 """
 
 import signal
@@ -21,7 +21,7 @@ from schemas.errors import DatabaseAway, Unavailable
 from schemas.settings import Settings
 from schemas.topics import ALERT_PREFIX, alert_topic
 from streams.metrics import RELAY_EVENTS, RELAY_WAITING, write_metrics
-from streams.outbox.store import Outbox, Row
+from streams.outbox.store import DELIVERED_WITHIN_S, SEND_WITHIN_S, Outbox, Row
 from streams.store import Source
 
 USER: Final = "relay"
@@ -49,15 +49,21 @@ class Relay:
     def _work_off(self, source: Source, stopped: Callable[[], bool]) -> int:
         published = 0
         with self._outbox.alone_with(source) as mine:
-            while mine and not stopped() and (rows := self._outbox.next_rows(source)):
-                published += self._publish(rows)
+            while mine and not stopped():
+                until = monotonic() + SEND_WITHIN_S
+                rows = self._outbox.take_rows(source)
+                if not rows:
+                    break
+                published += self._publish(rows, until)
                 self._outbox.mark(rows)
         return published
 
-    def _publish(self, rows: Sequence[Row]) -> int:
+    def _publish(self, rows: Sequence[Row], until: float) -> int:
         futures: list[SendFuture] = []
         for row in rows:
             self._ensure(row.topic)
+            if monotonic() > until:  # we may have been stopped meanwhile, and another relay gone on
+                raise Unavailable("sending took too long")
             events = row.events()
             futures += [self._sender.send(row.topic, key, value, partition) for partition, key, value in events]
             RELAY_EVENTS.labels(_family(row.topic)).inc(len(events))
@@ -69,6 +75,11 @@ class Relay:
         if topic.startswith(ALERT_PREFIX) and topic not in self._known_topics:
             ensure_topic(self._settings, USER, alert_topic(topic.removeprefix(ALERT_PREFIX)))
             self._known_topics.add(topic)
+
+
+def make_sender(settings: Settings) -> Sender:
+    """Return the relay's way to Kafka: it gives up before another relay stops waiting for it."""
+    return Sender(settings, USER, delivery_timeout_ms=int(DELIVERED_WITHIN_S * 1000))
 
 
 def run(settings: Settings, metrics_file: Path) -> None:
@@ -84,7 +95,7 @@ def run(settings: Settings, metrics_file: Path) -> None:
     away_since: float | None = None
     while not asked.is_set():
         try:
-            with Sender(settings, USER) as sender, closing(Outbox(settings)) as outbox:
+            with make_sender(settings) as sender, closing(Outbox(settings)) as outbox:
                 _log.info("relay starts")
                 relay = Relay(settings, sender, outbox)
                 away_since = None

@@ -26,12 +26,24 @@ def visit_changes(
 
 
 def facility_counts(
-    hours: Iterable[tuple[int, int, Counts]], shard: int, facilities: Mapping[int, Facility], partitions: int
+    hours: Iterable[tuple[int, int, Counts]],
+    shard: int,
+    facilities: Mapping[int, Facility],
+    partitions: int,
+    as_of: int = 0,
 ) -> list[Tiding]:
-    """Return one `FacilityCount` per hour, with the counts of this shard as they are now; none left: a tombstone."""
+    """Return one `FacilityCount` per hour, with the counts of this shard as they are now; none left: a tombstone.
+
+    Args:
+        hours: (facility_no, hour, counts).
+        shard: whose counts they are.
+        facilities: by number.
+        partitions: of the topic.
+        as_of: the shard's next offset; it only grows, so of two counts the one with the greater is the newer.
+    """
     nothing = Counts()
     return [
-        _count(facilities[facility_no], hour, shard, None if counts == nothing else counts, partitions)
+        _count(facilities[facility_no], hour, shard, None if counts == nothing else counts, partitions, as_of)
         for facility_no, hour, counts in hours
     ]
 
@@ -66,7 +78,7 @@ def _state(visit: Visit | None, facilities: Mapping[int, Facility]) -> VisitStat
     )
 
 
-def _count(facility: Facility, hour: int, shard: int, counts: Counts | None, partitions: int) -> Tiding:
+def _count(facility: Facility, hour: int, shard: int, counts: Counts | None, partitions: int, as_of: int) -> Tiding:
     facility_id = facility.facility_id
     clock = hour_clock(hour, facility.time_zone)
     key = f"{facility_id}|{hour_text(hour, facility.time_zone)}|{shard}".encode()
@@ -85,5 +97,6 @@ def _count(facility: Facility, hour: int, shard: int, counts: Counts | None, par
         refused=counts.refused,
         manual=counts.manual,
         flagged=counts.flagged,
+        as_of=as_of,
     )
     return partition, key, encode(event)

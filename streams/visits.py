@@ -66,7 +66,7 @@ class VisitFold:
         new = self._add_new(cur, firsts, in_order)
         stored = self._stored(cur, arrivals, new)
         if new:
-            self._follow(cur, [source for source, _ in parts], states, in_order, new)
+            self._follow(cur, parts, states, in_order, new)
         self._careful = False
         results = []
         all_new = len(new) == len(arrivals)
@@ -162,7 +162,7 @@ class VisitFold:
     def _follow(
         self,
         cur: Cursor,
-        sources: Sequence[Source],
+        parts: Sequence[Part],
         states: Mapping[str, State | None],
         in_order: Mapping[str, list[SeenScan]],
         new: set[Identity],
@@ -181,7 +181,7 @@ class VisitFold:
             self._follow_history(cur, others, new, differences, rows)
         self._write_visits(cur, differences.values())
         store.write_states(cur, rows, states)
-        self._tell(cur, sources, differences)
+        self._tell(cur, parts, differences)
 
     def _follow_history(
         self,
@@ -213,14 +213,14 @@ class VisitFold:
         store.delete_visits(cur, gone)
         store.insert_visits(cur, come)
 
-    def _tell(self, cur: Cursor, sources: Sequence[Source], differences: Mapping[str, Difference]) -> None:
+    def _tell(self, cur: Cursor, parts: Sequence[Part], differences: Mapping[str, Difference]) -> None:
         """Add the differences into each partition's shard, and leave what is to be told of it."""
-        of_partition: dict[int, list[Difference]] = {source.partition: [] for source in sources}
+        of_partition: dict[int, list[Difference]] = {part.source.partition: [] for part in parts}
         for person, one in differences.items():
-            number = partition_of(undashed(person), self._partitions) if len(sources) > 1 else sources[0].partition
+            number = partition_of(undashed(person), self._partitions) if len(parts) > 1 else parts[0].source.partition
             of_partition[number].append(one)
         left: list[tuple[Source, str, list[Tiding]]] = []
-        for source in sources:
+        for source, records in parts:
             theirs = of_partition[source.partition]
             counts: dict[FacilityHour, Counts] = {}
             for one in theirs:
@@ -228,7 +228,8 @@ class VisitFold:
             hours = store.add_counts(cur, source.partition, counts)
             changes = visit_changes(theirs, self._by_no, self._partitions)
             left.append((source, VISIT.name, changes))
-            told = facility_counts(hours, source.partition, self._by_no, self._partitions)
+            as_of = records[-1].offset + 1
+            told = facility_counts(hours, source.partition, self._by_no, self._partitions, as_of)
             left.append((source, FACILITY_COUNT.name, told))
         write_outboxes(cur, left)
 

@@ -8,6 +8,7 @@ import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, TypeAlias
+from uuid import uuid4
 
 import msgspec
 import psycopg2
@@ -19,7 +20,10 @@ from streams.store import Source, is_trouble
 from tracing.store import connect
 
 ROWS_AT_ONCE: Final = 64
-EVENTS_AT_ONCE: Final = 10_000  # about what the producer's buffer holds
+EVENTS_AT_ONCE: Final = 5_000
+SEND_WITHIN_S: Final = 3.0  # after taking rows, their events may be handed to Kafka's client for so long
+DELIVERED_WITHIN_S: Final = 4.0  # after that the client gives up, or they are there
+IN_FLIGHT_S: Final = SEND_WITHIN_S + DELIVERED_WITHIN_S + 1.0  # a row taken longer ago is not on its way any more
 KEPT: Final = "24 hours"
 REMOVED_AT_ONCE: Final = 1_000
 
@@ -46,6 +50,7 @@ class Outbox:
     """
 
     def __init__(self, settings: Settings, role: str = "jejak_relay") -> None:
+        self._me = str(uuid4())
         self._conn = connect(settings, role)
         with _explained():
             self._conn.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
@@ -76,18 +81,21 @@ class Outbox:
             if held and not self._conn.closed:
                 self._ask("select pg_advisory_unlock(hashtext(%s), %s)", *source)
 
-    def next_rows(self, source: Source) -> list[Row]:
-        """Return the first rows of a source that wait: some, of about 10,000 events at most."""
+    def take_rows(self, source: Source) -> list[Row]:
+        """Take the first rows of a source that wait: some, of about 5,000 events at most.
+
+        None while another relay, which may have lost its connection but not its way to Kafka, can still have some of
+        them on their way: what it sends would come after what is newer.
+        """
         rows = self._ask(
-            "select id, topic, events from"
-            " (select id, topic, events, sum(count) over (order by id) - count as before from outbox"
-            " where source_topic = %s and source_partition = %s and published_at is null order by id limit %s) as first"
-            " where before < %s order by id",
-            *source,
-            ROWS_AT_ONCE,
-            EVENTS_AT_ONCE,
+            "with first as (select id, taken_by, taken_at, sum(count) over (order by id) - count as before from outbox"
+            "  where source_topic = %s and source_partition = %s and published_at is null order by id limit %s)"
+            " update outbox o set taken_by = %s, taken_at = clock_timestamp() from first"
+            " where o.id = first.id and before < %s and not exists (select from first where taken_by <> %s"
+            "  and taken_at > clock_timestamp() - %s * interval '1 second') returning o.id, o.topic, o.events",
+            *(*source, ROWS_AT_ONCE, self._me, EVENTS_AT_ONCE, self._me, IN_FLIGHT_S),
         )
-        return [Row(int(row_id), str(topic), bytes(events)) for row_id, topic, events in rows]
+        return sorted(Row(int(row_id), str(topic), bytes(events)) for row_id, topic, events in rows)
 
     def mark(self, rows: Sequence[Row]) -> None:
         """Mark rows as published."""

@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from random import Random
 from threading import Thread
+from time import sleep
 
 import msgspec
 import pytest
 
 from producers.follower import Record, follow
 from producers.sender import Sender
+from schemas.errors import Unavailable
 from schemas.events import FacilityCount
 from schemas.settings import Settings
 from schemas.topics import FACILITY_COUNT, VISIT, office_user
-from streams.outbox.store import Outbox, Row
-from streams.relay import Relay
+from streams.outbox.store import IN_FLIGHT_S, SEND_WITHIN_S, Outbox, Row
+from streams.relay import Relay, make_sender
 from streams.store import Source, write_outbox
 from streams.tidings import facility_counts
 from tests.streams.flow import ask, closing_after, running, wait_until
@@ -65,9 +67,54 @@ def test_what_was_published_but_not_marked_is_published_again_in_order(settings:
 
     with closing(_DyingOutbox(settings)) as dying, pytest.raises(_Killed):
         Relay(settings, sender, dying).work_off()
+    _let_time_pass(settings)
     with closing(Outbox(settings)) as outbox:
         Relay(settings, sender, outbox).work_off()
     assert _read(settings, mark) == {0: [*range(10), *range(10)]}
+
+
+def test_what_a_relay_without_its_database_still_sends_comes_before_what_is_newer(
+    settings: Settings, sender: Sender
+) -> None:
+    mark, source = _mark(), Source("scan.v1", 0)
+    _leave(settings, mark, sources=1, rows=1)
+    with closing(Outbox(settings)) as lost:
+        assert len(lost.take_rows(source)) == 1
+    _leave(settings, mark, sources=1, rows=1, first=1)
+    with closing(Outbox(settings)) as outbox:
+        relay = Relay(settings, sender, outbox)
+        assert relay.work_off() == 0
+        sender.confirm([sender.send(VISIT.name, mark.encode(), str(one).encode(), 0) for one in range(2)])  # the lost
+        assert relay.work_off() == 0
+        _let_time_pass(settings)
+        assert relay.work_off() == 4
+    assert _read(settings, mark) == {0: [0, 1, 0, 1, 2, 3]}
+
+
+def test_a_relay_that_was_stopped_for_long_sends_nothing(settings: Settings, sender: Sender) -> None:
+    class Sleepy(Outbox):
+        def take_rows(self, source: Source) -> list[Row]:
+            rows = super().take_rows(source)
+            sleep(SEND_WITHIN_S + 0.1)
+            return rows
+
+    mark = _mark()
+    _leave(settings, mark, sources=1, rows=1)
+    with closing(Sleepy(settings)) as outbox, pytest.raises(Unavailable):
+        Relay(settings, sender, outbox).work_off()
+    assert _read(settings, mark) == {}
+
+
+def test_the_relay_s_client_gives_up_before_another_relay_stops_waiting(settings: Settings) -> None:
+    with make_sender(settings) as own:
+        assert own.config["delivery_timeout_ms"] + 1000 * SEND_WITHIN_S < 1000 * IN_FLIGHT_S
+        assert own.config["request_timeout_ms"] < own.config["delivery_timeout_ms"]
+
+
+def test_counts_of_a_shard_told_later_have_a_greater_as_of(settings: Settings) -> None:
+    counts = [(1, 0, Counts(arrivals=1))]
+    told = facility_counts(counts, 3, {1: FACILITY}, settings.partitions, 17)
+    assert msgspec.json.decode(told[0][2] or b"", type=FacilityCount).as_of == 17
 
 
 def test_two_relays_share_the_sources_and_publish_each_row_once(settings: Settings, sender: Sender) -> None:
@@ -152,10 +199,16 @@ def _mark() -> str:
     return f"{Random().getrandbits(128):032x}"
 
 
-def _leave(settings: Settings, mark: str, *, sources: int, rows: int) -> None:
+def _let_time_pass(settings: Settings) -> None:
+    """Until nothing that a relay took can be on its way any more."""
+    with closing_after(settings, "jejak_owner") as cur:
+        cur.execute("update outbox set taken_at = taken_at - %s * interval '1 second'", (IN_FLIGHT_S,))
+
+
+def _leave(settings: Settings, mark: str, *, sources: int, rows: int, first: int = 0) -> None:
     """Leave rows of two events each, numbered within their source; the source is the events' partition."""
     with closing_after(settings, "jejak_visits") as cur:
-        for row in range(rows):
+        for row in range(first, first + rows):
             for source in range(sources):
                 events = [(source, mark.encode(), f"{2 * row + one}".encode()) for one in range(2)]
                 write_outbox(cur, Source("scan.v1", source), VISIT.name, events)

@@ -200,3 +200,12 @@ def _decision(about: Scan, verdict: Verdict, serial: int) -> ScanDecision:
 def _tables(fold: Fold) -> tuple[int, int]:
     rows = ask(fold.settings, "select (select count(*) from visit)::int, (select count(*) from visit_long)::int")
     return rows[0][0], rows[0][1]
+
+
+def test_a_count_that_is_told_says_how_far_its_shard_was(fold: Fold, random: Random) -> None:
+    who = person(random)
+    for hours in range(3):
+        fold.fold(scan(random, who, "PKM-1", START + hours * HOUR))
+    packed = ask(fold.settings, "select events from outbox where topic = 'facility-count.v1' order by id")
+    told = [msgspec.msgpack.decode(bytes(events)) for (events,) in packed]
+    assert [{msgspec.json.decode(value)["as_of"] for _, _, value in events} for events in told] == [{1}, {2}, {3}]
