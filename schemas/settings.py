@@ -61,6 +61,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_limit: Annotated[int, Meta(ge=1_024), _doc("Bytes of an HTTP body, at most.")] = 1_000_000
     rate_per_minute: Annotated[int, Meta(ge=1), _doc("Requests per API key and minute, at most.")] = 60_000
     api_key_file: Annotated[str, _doc("File with the API key that commands send to the gate.")] = ""
+    failpoint: Annotated[
+        str,
+        Meta(pattern="^([a-z ]+(:[1-9][0-9]*)?)?$"),
+        _doc("For tests only: the place in the code (streams/failpoints.py) at which a worker or relay kills itself."),
+    ] = ""
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$"), _doc("Log level: debug, info, warning or error.")
     ] = "info"

@@ -26,6 +26,7 @@ from schemas.errors import JejakError, StopWorker
 from schemas.settings import Settings
 from schemas.topics import group_of
 from streams.batches import Batch, BatchSchema, BatchTransport, Log, Partition
+from streams.failpoints import arm, reach
 from streams.intake import Intake, rounds
 from streams.metrics import write_metrics
 from streams.watchdog import Progress, watch
@@ -170,6 +171,7 @@ def run_worker(
         StopWorker: it must end with that exit code: 1 for anything of Kafka's or Faust's.
     """
     # A batch is tens of thousands of short-lived objects without cycles: looking for some costs a fifth of the fold.
+    arm(settings.failpoint)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 50)
 
@@ -195,6 +197,7 @@ async def _fold(app: Pump, stream: Any, intake: Intake, apply_all: ApplyAll | No
                 await app.in_database_thread(apply_all, together)
         for event in events:
             await stream.ack(event)
+        reach("acked")
 
 
 async def _run(app: Pump, name: str, metrics_file: Path) -> None:

@@ -20,6 +20,7 @@ from producers.topics import ensure_topic
 from schemas.errors import DatabaseAway, Unavailable
 from schemas.settings import Settings
 from schemas.topics import ALERT_PREFIX, alert_topic
+from streams.failpoints import arm, reach
 from streams.metrics import RELAY_EVENTS, RELAY_WAITING, write_metrics
 from streams.outbox.store import DELIVERED_WITHIN_S, SEND_WITHIN_S, Outbox, Row
 from streams.store import Source
@@ -54,8 +55,10 @@ class Relay:
                 rows = self._outbox.take_rows(source)
                 if not rows:
                     break
+                reach("rows taken")
                 published += self._publish(rows, until)
                 self._outbox.mark(rows)
+                reach("rows marked")
         return published
 
     def _publish(self, rows: Sequence[Row], until: float) -> int:
@@ -67,7 +70,9 @@ class Relay:
             events = row.events()
             futures += [self._sender.send(row.topic, key, value, partition) for partition, key, value in events]
             RELAY_EVENTS.labels(_family(row.topic)).inc(len(events))
+        reach("events sent")
         self._sender.confirm(futures)
+        reach("events confirmed")
         return len(futures)
 
     def _ensure(self, topic: str) -> None:
@@ -89,6 +94,7 @@ def run(settings: Settings, metrics_file: Path) -> None:
         DatabaseAway: the database or Kafka stayed away longer than a worker waits.
         StopWorker: the database refuses the relay.
     """
+    arm(settings.failpoint)
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())

@@ -19,6 +19,7 @@ from psycopg2.extras import execute_values
 from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, StopWorker, Unavailable
 from schemas.settings import Settings
 from streams.batches import Batch, Log, Partition, Record
+from streams.failpoints import reach, reach_commit
 from streams.metrics import FOLD_BATCH_SECONDS, FOLD_LAG, FOLD_RECORDS, FOLD_RETRIES
 from streams.sealing import Seal
 from streams.watchdog import Progress
@@ -150,6 +151,7 @@ class BatchStore:
 
     def _fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
         at = lock_position(cur, source, self._cluster_id)
+        reach("positions locked")
         records = due_records(records, at)
         self.progress.done[source] = at
         if not records:
@@ -165,7 +167,9 @@ class BatchStore:
     def _book(self, cur: Cursor, source: Source, records: Sequence[Record], result: Result) -> Result:
         check_sum(records, result)
         write_dead(cur, self._seal, source, result.dead)
+        reach("dead letters written")
         advance(cur, source, records[0].offset, result)
+        reach("positions moved")
         return result
 
     def _count(self, source: Source, result: Result) -> None:
@@ -224,12 +228,16 @@ class BatchStore:
 def in_transaction(conn: Connection, step: Callable[[Cursor], T]) -> T:
     """Return what `step` makes in a transaction of its own; what must run before it, runs in another one."""
     try:
-        with conn, conn.cursor() as cur:
-            return step(cur)
+        with conn:
+            with conn.cursor() as cur:
+                made = step(cur)
+            reach_commit(conn)
+        reach("committed")
     except RunFirst as order:
         with conn, conn.cursor() as cur:
             order.step(cur)
-    return in_transaction(conn, step)
+        return in_transaction(conn, step)
+    return made
 
 
 @contextmanager

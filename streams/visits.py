@@ -16,6 +16,7 @@ from schemas.topics import FACILITY_COUNT, SCAN, VISIT
 from streams.app import run_worker
 from streams.arrivals import UNKNOWN_FACILITY, Arrival, Body, Identity, first_of_each, read_arrivals, sort_out
 from streams.batches import Record
+from streams.failpoints import reach
 from streams.joining.store import JoiningStore, Part
 from streams.sealing import read_seal
 from streams.store import Dead, Result, RunFirst, Source, write_outboxes
@@ -60,7 +61,9 @@ class VisitFold:
         """Fold the records of several partitions with the same statements; one result per partition."""
         read = [self._read(cur, source, records) for source, records in parts]
         arrivals = [arrival for some, _ in read for arrival in some]
+        reach("records read")
         states = store.read_states(cur, {arrival.identity[0] for arrival in arrivals})
+        reach("states read")
         firsts = first_of_each(arrivals)
         in_order = self._in_order(firsts, states)
         new = self._add_new(cur, firsts, in_order)
@@ -136,10 +139,13 @@ class VisitFold:
                 store.copy_scans(cur, fresh)
             except Conflict:  # an old id with a later instant: begin again, and ask about each
                 raise RunFirst(self._take_care) from None
+            reach("scans copied")
         if scans:
             new |= store.add_scans(cur, scans)
+            reach("scans staged")
         if decisions:
             new |= store.add_decisions(cur, decisions)
+            reach("decisions staged")
         return new
 
     def _take_care(self, _: Cursor) -> None:
@@ -181,6 +187,7 @@ class VisitFold:
             self._follow_history(cur, others, new, differences, rows)
         self._write_visits(cur, differences.values())
         store.write_states(cur, rows, states)
+        reach("states written")
         self._tell(cur, parts, differences)
 
     def _follow_history(
@@ -197,6 +204,7 @@ class VisitFold:
             self._learn_facilities(cur)
         decisions = store.decision_bodies(cur, persons)
         visits = store.read_visits(cur, persons, self._by_no)
+        reach("history read")
         rows |= dict.fromkeys(persons, WAITING)
         for one in histories(scans, decisions, visits):
             person = one.scans[0].person
@@ -211,7 +219,9 @@ class VisitFold:
         if missing:
             raise RunFirst(partial(self._make_weeks, weeks=missing))
         store.delete_visits(cur, gone)
+        reach("visits deleted")
         store.insert_visits(cur, come)
+        reach("visits inserted")
 
     def _tell(self, cur: Cursor, parts: Sequence[Part], differences: Mapping[str, Difference]) -> None:
         """Add the differences into each partition's shard, and leave what is to be told of it."""
@@ -226,12 +236,14 @@ class VisitFold:
             for one in theirs:
                 add(counts, one.counts)
             hours = store.add_counts(cur, source.partition, counts)
+            reach("counts added")
             changes = visit_changes(theirs, self._by_no, self._partitions)
             left.append((source, VISIT.name, changes))
             as_of = records[-1].offset + 1
             told = facility_counts(hours, source.partition, self._by_no, self._partitions, as_of)
             left.append((source, FACILITY_COUNT.name, told))
         write_outboxes(cur, left)
+        reach("outbox written")
 
     def _make_weeks(self, cur: Cursor, weeks: set[int]) -> None:
         store.make_weeks(cur, weeks)

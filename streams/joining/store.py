@@ -11,6 +11,7 @@ import psycopg2
 
 from schemas.errors import GapInLog
 from streams.batches import Batch, Record
+from streams.failpoints import reach
 from streams.metrics import FOLD_BATCH_SECONDS
 from streams.store import (
     BatchStore,
@@ -49,8 +50,9 @@ class JoiningStore(BatchStore):
 
     def apply_all(self, batches: Sequence[Batch]) -> None:
         """Fold the batches, at most one per partition, and commit."""
-        if len(batches) == 1:
-            self.apply(batches[0])
+        if len(batches) <= 1:
+            for batch in batches:
+                self.apply(batch)
             return
         parts = [Part(Source(batch.topic, batch.partition), batch.records) for batch in batches]
         with FOLD_BATCH_SECONDS.labels(batches[0].topic).time(), refusal_named():
@@ -74,6 +76,7 @@ class JoiningStore(BatchStore):
 
     def _fold_all(self, cur: Cursor, parts: Sequence[Part]) -> list[tuple[Source, Result]]:
         positions = lock_positions(cur, [part.source for part in parts], self._cluster_id)
+        reach("positions locked")
         self.progress.done.update(positions.items())
         due = [Part(source, due_records(records, positions[source])) for source, records in parts]
         due = [part for part in due if part.records]
@@ -83,7 +86,9 @@ class JoiningStore(BatchStore):
         for (source, records), result in zip(due, results, strict=True):
             check_sum(records, result)
             write_dead(cur, self._seal, source, result.dead)
+        reach("dead letters written")
         advance_all(cur, [(part.source, part.records[0].offset, one) for part, one in zip(due, results, strict=True)])
+        reach("positions moved")
         return [(part.source, one) for part, one in zip(due, results, strict=True)]
 
 

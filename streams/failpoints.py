@@ -1,0 +1,72 @@
+"""Named places in the fold and the relay at which a test lets the process die, as by `kill -9`.
+
+`reach` costs a comparison; unless the setting JEJAK_FAILPOINT names a place, nothing happens anywhere. A name stands
+for the moment after it happened, so it is also the moment before what comes next.
+"""
+
+import os
+import signal
+from threading import Thread
+from time import sleep
+from typing import Final, NoReturn
+
+from tracing.store import Connection
+
+FOLD: Final = (
+    "positions locked",
+    "records read",
+    "states read",
+    "scans copied",
+    "scans staged",
+    "decisions staged",
+    "history read",
+    "visits deleted",
+    "visits inserted",
+    "states written",
+    "counts added",
+    "outbox written",
+    "dead letters written",
+    "positions moved",
+    "commit sent",
+    "committed",
+    "acked",
+)
+RELAY: Final = ("rows taken", "events sent", "events confirmed", "rows marked")
+NAMES: Final = frozenset(FOLD + RELAY)
+ANSWER_S: Final = 0.001  # about what a commit takes: it may be answered or not, we never saw it
+
+
+class _Armed:
+    name = ""
+    left = 0
+
+
+def arm(place: str) -> None:
+    """Let this process die when it reaches a place, `name` or `name:3` for the third time; empty: never."""
+    name, _, number = place.partition(":")
+    assert not name or name in NAMES, "is no failpoint"
+    _Armed.name, _Armed.left = name, int(number or 1)
+
+
+def reach(name: str) -> None:
+    """Die here if this is the place."""
+    if name == _Armed.name and _is_now():
+        _die()
+
+
+def reach_commit(conn: Connection) -> None:
+    """Send a commit and die before its answer is read, if this is the place."""
+    if _Armed.name == "commit sent" and _is_now():
+        Thread(target=conn.commit, daemon=True).start()
+        sleep(ANSWER_S)
+        _die()
+
+
+def _is_now() -> bool:
+    _Armed.left -= 1
+    return _Armed.left == 0
+
+
+def _die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("killed")
