@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bench.chart import bars, lines
 from bench.figures import Report, read_report
+from bench.streams import goals, report_name
 from bench.tools import ROOT
 
 PAGE: Final = ROOT / "docs" / "performance.md"
@@ -48,8 +49,8 @@ def write_page() -> list[Path]:
 
 def page() -> tuple[str, dict[str, str]]:
     """Return the page and its plots by their file names."""
-    parts = [LEAD]
     plots: dict[str, str] = {}
+    parts = [LEAD, *_streams(plots)]
     for command, section in SECTIONS.items():
         report = read_report(command)
         if report is None:
@@ -74,30 +75,40 @@ def _taken(report: Report) -> str:
     )
 
 
-def _streams(report: Report, plots: dict[str, str]) -> list[str]:
-    data, parts = report.data, []
-    goals = [
+def _streams(plots: dict[str, str]) -> list[str]:
+    rows = [
         (name, GOALS.get(name, "–"), "not measured" if ratio is None else f"**{ratio:g}**")
-        for name, ratio in data["ratios"].items()
+        for name, ratio in goals().items()
     ]
-    head = f"### What is aimed at\n\nMedians over {data['pairs']} pairs.\n\n"
-    parts.append(head + _table(("ratio", "goal", "found"), goals))
-    for group, found in data["groups"].items():
-        title, text = GROUPS[group]
-        rows = sorted(found["contenders"].items(), key=lambda item: -item[1]["rate"])
-        parts.append(f"### {title}\n\n{found['scans']:,} scans. {text}\n")
-        parts.append(_contenders(rows, found["limits"]))
-        bar_rows = [(_plain(it["title"]), float(it["rate"]), name.startswith("ours")) for name, it in rows]
-        plots[f"{group}.svg"] = bars(f"{title}: scans per second", bar_rows, "/s")
-        parts.append(f"![{title}](performance/{group}.svg)\n")
-    if report.not_run:
-        told = "".join(f"- `{name}`: {reason}\n" for name, reason in report.not_run.items())
-        parts.append(f"### Not run\n\n{told}")
-    settings = [
-        (it["title"], it["settings"]) for found in data["groups"].values() for it in found["contenders"].values()
-    ]
-    parts.append("### How each was run\n\n" + _table(("contender", "settings"), settings))
+    head = "## Streams\n\nMedians of the ratios, pair by pair; under each table below stands what they were taken on.\n"
+    parts = [head, _table(("ratio", "goal", "found"), rows)]
+    settings: list[tuple[str, str]] = []
+    for group, (title, text) in GROUPS.items():
+        report = read_report(report_name(group))
+        if report is None or not report.data:
+            parts.append(f"### {title}\n\nNot measured yet: `jejak bench streams --only {group}`.\n")
+            continue
+        parts += _group(group, report, plots)
+        parts[-1:-1] = [f"{text} {_taken(report)}\n"]
+        settings += [(it["title"], it["settings"]) for it in report.data["contenders"].values()]
+    if settings:
+        parts.append("### How each was run\n\nThe garbage collector of every contender in Python is set as ours is.\n")
+        parts.append(_table(("contender", "settings"), settings))
     return parts
+
+
+def _group(group: str, report: Report, plots: dict[str, str]) -> list[str]:
+    title, data = GROUPS[group][0], report.data
+    rows = sorted(data["contenders"].items(), key=lambda item: -item[1]["rate"])
+    bar_rows = [(_plain(it["title"]), float(it["rate"]), name.startswith("ours")) for name, it in rows]
+    plots[f"{group}.svg"] = bars(f"{title}: scans per second", bar_rows, "/s")
+    told = "".join(f"- `{name}`: {reason}\n" for name, reason in report.not_run.items())
+    return [
+        f"### {title}\n\n{data['scans']:,} scans of {data['facilities']:,} facilities, {data['pairs']} pairs.\n",
+        _contenders(rows, data["limits"]),
+        *([f"Not run:\n\n{told}"] if told else []),
+        f"![{title}](performance/{group}.svg)\n",
+    ]
 
 
 def _contenders(rows: Sequence[tuple[str, dict[str, Any]]], limits: dict[str, Any]) -> str:
@@ -239,14 +250,12 @@ LIMITS: Final = {
     "bare-copy-indexed": "bare COPY into `scan` with its indexes (the limit)",
 }
 TITLES: Final = {
-    "streams": "Streams",
     "latency": "Latency of the fold",
     "growth": "Growth",
     "gate": "The gate",
     "peak-day": "The national peak day",
 }
 SECTIONS: Final = {
-    "streams": _streams,
     "latency": _latency,
     "growth": _growth,
     "gate": _gate,

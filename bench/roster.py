@@ -132,7 +132,7 @@ CONTENDERS: Final = (
         STREAMS_JDBC,
         "Kafka Streams + changelog + JDBC sink",
         "durable",
-        f"{STREAMS}, at_least_once; reWriteBatchedInserts, 5,000 a commit or 100 ms, idempotent upserts",
+        f"{STREAMS}, at_least_once; reWriteBatchedInserts, custom plans, 5,000 a commit or 1 s, idempotent upserts",
         java="jdbc",
     ),
     Contender(

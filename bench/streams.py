@@ -1,7 +1,7 @@
 """`jejak bench streams`: all contenders on the same scans, interleaved in one go, with equal result hashes."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 from statistics import median
@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, Final, NamedTuple
 
 from bench.contract import hash_of
-from bench.figures import Report, median_ratio
+from bench.figures import Report, median_ratio, read_report, write_report
 from bench.load import Shape, make_scans
 from bench.oracle import expected_lines
 from bench.place import Place
@@ -31,7 +31,7 @@ from bench.work import Tally
 from schemas.codec import encode
 from schemas.topics import SCAN
 
-SLICE_OF: Final = {"memory": 1, "slow": 10, "tables": 100, "durable": 5}  # of the scans that a group folds
+SLICE_OF: Final = {"memory": 1, "slow": 10, "tables": 100, "durable": 2}  # of the scans that a group folds
 FEWEST: Final = 2_000
 BARE, INDEXED = "bare-copy", "bare-copy-indexed"
 
@@ -45,16 +45,29 @@ class Plan(NamedTuple):
     only: Sequence[str] = ()
 
 
-def run(place: Place, plan: Plan, report: Report) -> None:
-    """Measure everything the plan names; figures are kept in the report as they come."""
+def run(place: Place, plan: Plan, start: Callable[[str], Report]) -> list[Report]:
+    """Measure what the plan names; each group of contenders is a report of its own, written when it is done."""
     chosen = [one for one in CONTENDERS if not plan.only or one.name in plan.only or one.group in plan.only]
-    report.not_run |= dict(missing(chosen, place.say))
-    able = [one for one in chosen if one.name not in report.not_run]
-    report.data |= {"scans": plan.scans, "pairs": plan.pairs, "facilities": plan.facilities, "groups": {}}
-    for group, some in groupby(able, key=lambda one: one.group):
+    without = missing(chosen, place.say)
+    reports = []
+    for group, some in groupby(chosen, key=lambda one: one.group):
+        report = start(report_name(group))
+        began = perf_counter()
+        theirs = list(some)
+        report.not_run = {one.name: without[one.name] for one in theirs if one.name in without}
+        able = [one for one in theirs if one.name not in without]
         shape = Shape(max(FEWEST, plan.scans // SLICE_OF[group]), plan.facilities)
-        _Group(place, plan, shape, list(some), report).measure()
-    report.data["ratios"] = _goals(report.data["groups"])
+        if able:
+            _Group(place, plan, shape, able, report).measure()
+        report.seconds = round(perf_counter() - began, 1)
+        place.say(f"written to {write_report(report)}")
+        reports.append(report)
+    return reports
+
+
+def report_name(group: str) -> str:
+    """Return under which name the figures of a group are kept."""
+    return f"streams-{group}"
 
 
 class _Group:
@@ -82,8 +95,10 @@ class _Group:
                     self._run(one, topic, expected, pair)
             if self._name == "durable":
                 self._limits(pair)
-        self._report.data["groups"][self._name] = {
+        self._report.data |= {
             "scans": self._shape.scans,
+            "pairs": self._plan.pairs,
+            "facilities": self._plan.facilities,
             "expected": expected,
             "contenders": {
                 one.name: _summary(one, self._runs[one.name]) for one in self._contenders if self._runs[one.name]
@@ -161,14 +176,15 @@ def _summary(one: Contender, runs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _goals(groups: dict[str, Any]) -> dict[str, float | None]:
-    """Return the ratios that are aimed at, each the median over the pairs."""
+def goals() -> dict[str, float | None]:
+    """Return the ratios that are aimed at, each the median over the pairs of the last measurement of its group."""
 
     def of(name: str) -> dict[str, list[float]]:
         return {one: [run[name] for run in it["runs"]] for one, it in everything.items()}
 
-    everything = {one: it for group in groups.values() for one, it in group["contenders"].items()}
-    limits = groups.get("durable", {}).get("limits", {})
+    found = [report.data for group in SLICE_OF if (report := read_report(report_name(group))) and report.data]
+    everything = {one: it for data in found for one, it in data["contenders"].items()}
+    limits = {one: runs for data in found for one, runs in data["limits"].items()}
     rates, warm, cpu = of("rate"), of("warm_rate"), of("cpu_us")
     rates |= {name: [run["rate"] for run in runs] for name, runs in limits.items()}
     ratio = partial(median_ratio, rates)

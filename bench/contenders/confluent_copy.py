@@ -1,7 +1,7 @@
 """confluent-kafka and psycopg2 COPY doing the same transaction as ours: the product's own fold, without Faust.
 
-What an engineer would write who has seen that fold: one thread, librdkafka reads ahead, one transaction per
-partition batch. It has none of the worker's supervision.
+What an engineer would write who has seen that fold: one thread, librdkafka reads ahead, one transaction for
+every 5,000 records, whatever partitions they are of. It has none of the worker's supervision.
 """
 
 from collections import defaultdict
@@ -11,12 +11,12 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from bench.contenders.librdkafka import AT_ONCE, config, login
+from bench.contenders.librdkafka import config, login
 from bench.contract import Stopwatch, Task, read_task, say
 from schemas.settings import Settings
 from streams.batches import Batch, Log
+from streams.joining.store import JoiningStore
 from streams.sealing import read_seal
-from streams.store import BatchStore
 from streams.visits import VisitFold
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     task = read_task()
     watch = Stopwatch(task.events)
     settings = task.settings()
-    store = BatchStore(settings, "jejak_visits", VisitFold(task.partitions), read_seal(settings))
+    store = JoiningStore(settings, "jejak_visits", VisitFold(task.partitions), read_seal(settings))
     consumer = Consumer(config(task) | {"enable.auto.commit": False})
     starts = {(task.topic, partition): 0 for partition in range(task.partitions)}
     ends = {at: consumer.get_watermark_offsets(TopicPartition(*at))[1] for at in starts}
@@ -51,23 +51,18 @@ def main() -> None:
     say(watch)
 
 
-def _fold(task: Task, settings: Settings, consumer: Any, store: BatchStore, watch: Stopwatch) -> None:  # noqa: ANN401 — librdkafka has no types
-    waiting: defaultdict[int, list[Read]] = defaultdict(list)
+def _fold(task: Task, settings: Settings, consumer: Any, store: JoiningStore, watch: Stopwatch) -> None:  # noqa: ANN401 — librdkafka has no types
     while True:
-        messages = consumer.consume(AT_ONCE, timeout=0.05)
+        messages = consumer.consume(settings.batch_max, timeout=0.05)
+        parts: defaultdict[int, list[Read]] = defaultdict(list)
         for message in messages:
-            waiting[message.partition()].append(
+            parts[message.partition()].append(
                 Read(message.offset(), message.timestamp()[1], message.key(), message.value())
             )
-        for partition, records in waiting.items():
-            full = len(records) >= settings.batch_max or not messages
-            while records and full:
-                some = records[: settings.batch_max]
-                del records[: settings.batch_max]
-                store.apply(Batch(task.topic, partition, some))
-                if watch.count(len(some)):
-                    return
-                full = len(records) >= settings.batch_max or not messages
+        if parts:
+            store.apply_all([Batch(task.topic, partition, records) for partition, records in parts.items()])
+        if watch.count(len(messages)):
+            return
 
 
 if __name__ == "__main__":

@@ -30,12 +30,20 @@ def bench() -> None:
 @click.option("--only", multiple=True, metavar="NAME", help="A contender or a group (memory, slow, tables, durable).")
 def streams(scans: int, pairs: int, facilities: int, only: tuple[str, ...]) -> None:
     """Fold the same scans with everybody in turn; equal results are checked by hash."""
+    from bench.figures import Report, machine
     from bench.place import running_place
-    from bench.streams import Plan, run
+    from bench.streams import Plan, goals, run
 
-    with _measured("streams") as (report, say), running_place(os.environ, say) as place:
-        run(place, Plan(scans, pairs, facilities, only), report)
-    _print_ratios(report)
+    def start(name: str) -> Report:
+        return Report(command=name, at=_now(), machine=machine())
+
+    with stoppable(), running_place(os.environ, _teller()) as place:
+        reports = run(place, Plan(scans, pairs, facilities, only), start)
+        for name, ratio in goals().items():
+            click.echo(f"{name}: {'–' if ratio is None else ratio}")
+        for report in reports:
+            for name, reason in report.not_run.items():
+                click.echo(f"{name}: not run: {reason}")
 
 
 @bench.command()
@@ -101,25 +109,28 @@ def report() -> None:
         click.echo(path)
 
 
-def _print_ratios(report: "Report") -> None:
-    for name, ratio in report.data.get("ratios", {}).items():
-        click.echo(f"{name}: {'–' if ratio is None else ratio}")
-    for name, reason in report.not_run.items():
-        click.echo(f"{name}: not run: {reason}")
-
-
 @contextmanager
 def _measured(command: str) -> "Iterator[tuple[Report, Callable[[str], None]]]":
-    """Yield a report to fill and a way to tell progress; the report is written at the end if it was filled."""
+    """Yield a report to fill and a way to tell progress; the report is written at the end unless it is interrupted."""
     from bench.figures import Report, machine, write_report
 
+    begin, say = time.monotonic(), _teller()
+    report = Report(command=command, at=_now(), machine=machine())
+    with stoppable():
+        yield report, say
+        report.seconds = round(time.monotonic() - begin, 1)
+        say(f"written to {write_report(report)}")
+
+
+def _teller() -> Callable[[str], None]:
+    """Return a way to tell progress, with the seconds since now."""
     begin = time.monotonic()
 
     def say(line: str) -> None:
         click.echo(f"{time.monotonic() - begin:7.1f} s  {line}", err=True)
 
-    report = Report(command=command, at=datetime.now(UTC).isoformat(timespec="seconds"), machine=machine())
-    with stoppable():
-        yield report, say
-        report.seconds = round(time.monotonic() - begin, 1)
-        say(f"written to {write_report(report)}")
+    return say
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

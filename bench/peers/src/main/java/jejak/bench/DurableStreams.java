@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.UUID;
+import java.util.concurrent.atomic.AtomicLong;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
@@ -23,6 +24,8 @@ import org.apache.kafka.streams.state.Stores;
 final class DurableStreams {
     private static final byte[] SEEN = new byte[0];
     private static final int SINK_BATCH = 5_000;
+    private static final long AGE_NANOS = 1_000_000_000L;
+    private static final AtomicLong PROCESSED = new AtomicLong();
     private static final Map<String, Byte> KINDS =
             Map.of("hospital", (byte) 0, "puskesmas", (byte) 1, "clinic", (byte) 2, "laboratory", (byte) 3);
 
@@ -57,6 +60,7 @@ final class DurableStreams {
         private Sink sink;
         private int shard;
         private int unsaid;
+        private long flushed = System.nanoTime();
 
         Fold(Task task, Stopwatch watch) {
             this.task = task;
@@ -75,7 +79,7 @@ final class DurableStreams {
             } catch (Exception error) {
                 throw new IllegalStateException(error);
             }
-            context.schedule(Duration.ofMillis(100), PunctuationType.WALL_CLOCK_TIME, unused -> flush());
+            context.schedule(Duration.ofMillis(100), PunctuationType.WALL_CLOCK_TIME, unused -> flushIfDue());
         }
 
         @Override
@@ -87,6 +91,7 @@ final class DurableStreams {
                 throw new IllegalStateException(error);
             }
             unsaid++;
+            PROCESSED.incrementAndGet();
             if (sink.buffered() >= SINK_BATCH) {
                 flush();
             }
@@ -153,7 +158,16 @@ final class DurableStreams {
             });
         }
 
+        /** What has waited for a second is written, and everything when nothing more will come. */
+        private void flushIfDue() {
+            boolean isLast = PROCESSED.get() >= task.number("events");
+            if (isLast || System.nanoTime() - flushed >= AGE_NANOS) {
+                flush();
+            }
+        }
+
         private void flush() {
+            flushed = System.nanoTime();
             if (unsaid == 0) {
                 return;
             }

@@ -62,6 +62,8 @@ final class Sink implements AutoCloseable {
         properties.put("user", "jejak_visits");
         properties.put("password", task.secret("database", "jejak_visits"));
         properties.put("reWriteBatchedInserts", "true");
+        // A plan kept from when the tables were empty would read them whole.
+        properties.put("options", "-c plan_cache_mode=force_custom_plan");
         connection = DriverManager.getConnection("jdbc:" + task.text("database"), properties);
         connection.setAutoCommit(false);
         scans = connection.prepareStatement(SCAN);
