@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+import streams.joining.store
 import streams.store
 import streams.visits
 import tracing.cases.alerts
@@ -24,6 +25,7 @@ import tracing.records
 import tracing.store
 import tracing.visits
 import tracing.windows
+from streams.joining.store import JoiningStore, Part
 from streams.store import BatchStore, Result
 from streams.visits import VisitFold
 from tests.chaos.small import Killed
@@ -61,19 +63,20 @@ def _every(number: int) -> Callable[[], bool]:
 
 def _dropping(patch: Patch, is_dropped: Callable[[Any], bool]) -> None:
     """Leave records of a batch out, and count them as repeats so that the ledger adds up."""
-    right = VisitFold.fold
+    right = VisitFold.fold_all
 
-    def fold(self: VisitFold, cur: Any, source: Any, records: Sequence[Any]) -> Result:
-        kept = [record for record in records if not is_dropped(record)]
-        done = right(self, cur, source, kept) if kept else Result(0, 0, ())
-        return Result(done.applied, done.duplicate + len(records) - len(kept), done.dead)
+    def fold_all(self: VisitFold, cur: Any, parts: Sequence[Part]) -> list[Result]:
+        kept = [Part(part.source, [one for one in part.records if not is_dropped(one)]) for part in parts]
+        done = right(self, cur, kept)
+        gone = [len(part.records) - len(left.records) for part, left in zip(parts, kept, strict=True)]
+        return [Result(one.applied, one.duplicate + more, one.dead) for one, more in zip(done, gone, strict=True)]
 
-    patch(VisitFold, "fold", fold)
+    patch(VisitFold, "fold_all", fold_all)
 
 
 @bug("scan")
-def one_record_in_many_is_dropped(patch: Patch) -> None:
-    it = _every(300)
+def one_record_in_seventy_is_dropped(patch: Patch) -> None:
+    it = _every(70)
     _dropping(patch, lambda _: it())
 
 
@@ -123,6 +126,12 @@ def _two_transactions(patch: Patch, first: Callable[[Any, Any], None], then: Cal
             then(cur, batch)
 
     patch(BatchStore, "_attempt", attempt)
+    patch(JoiningStore, "apply_all", _one_by_one)
+
+
+def _one_by_one(store: JoiningStore, batches: Iterable[Any]) -> None:
+    for batch in batches:
+        store.apply(batch)
 
 
 def _folded(cur: Any, batch: Any) -> None:
@@ -187,6 +196,7 @@ def kafkas_offset_is_believed_instead_of_postgresqls_position(patch: Patch) -> N
 
     patch(BatchStore, "positions", positions)
     patch(BatchStore, "apply", apply)
+    patch(JoiningStore, "apply_all", _one_by_one)
     patch(streams.store, "lock_position", lock)
     patch(streams.store, "due_records", lambda records, _: records)
     patch(streams.store, "advance", advance)
@@ -390,6 +400,12 @@ def a_clearing_beats_a_flag_of_the_same_serial(patch: Patch) -> None:
 @bug("dead")
 def dead_letters_are_dropped(patch: Patch) -> None:
     patch(streams.store, "write_dead", lambda *_: None)
+    patch(streams.joining.store, "write_dead", lambda *_: None)
+
+
+@bug("visit")
+def a_late_scan_is_taken_for_the_latest(patch: Patch) -> None:
+    patch(streams.visits, "is_in_order", lambda *_: True)
 
 
 @bug("scan")
@@ -397,8 +413,12 @@ def of_one_identity_the_last_body_stands(patch: Patch) -> None:
     def lasts(arrivals: Iterable[Any]) -> list[Any]:
         return list({arrival.identity: arrival for arrival in arrivals}.values())
 
+    def sort_out(some: Sequence[Any], new: set[Any], _: Any) -> tuple[int, int, list[Any]]:
+        applied = len({arrival.identity for arrival in some} & new)
+        return applied, len(some) - applied, []
+
     patch(streams.visits, "first_of_each", lasts)
-    patch(streams.visits, "sort_out", lambda some, new, _: (len(new), len(list(some)) - len(new), []))
+    patch(streams.visits, "sort_out", sort_out)
 
 
 @bug("alert")

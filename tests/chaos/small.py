@@ -27,8 +27,8 @@ from schemas.events import Scan, ScanDecision, TestResult
 from schemas.partition import partition_of
 from schemas.settings import Settings
 from streams.batches import Batch, Log
+from streams.joining.store import JoiningStore
 from streams.sealing import read_seal
-from streams.store import BatchStore
 from streams.traces import TraceStore
 from streams.visits import VisitFold
 
@@ -66,8 +66,7 @@ class Small:
         self._persons: dict[str, str] = {}
         self._places = {place.facility_id: place for place in load.PLACES}
         self._wards = [load.ward(SEED, number, UNTIL) for number in range(wards)]
-        self._bodies = [body for ward in self._wards for body in ward.scans]
-        self._bodies += [body for number in NUMBERS for body in load.person_scans(SEED, number, UNTIL)]
+        self._bodies = [body for number in NUMBERS for body in load.person_scans(SEED, number, UNTIL)]
         self._bodies = load.mixed(self._random, self._bodies)
         ensure_secret(settings, "seal", "dead-letters")
         fix_partitions(settings)
@@ -88,15 +87,16 @@ class Small:
     def _send(self) -> None:
         places = [[p.facility_id, p.kind, p.time_zone, p.district] for p in load.PLACES]
         self._diary.begin(seed=SEED, until=UNTIL, places=places)
+        for ward in self._wards:
+            self._request(ward.scans, luck=1.0)
         for start in range(0, len(self._bodies), 40):
-            self._request(self._bodies[start : start + 40])
+            self._request(self._bodies[start : start + 40], luck=self._random.random())
             self._poison()
         self._decide()
 
-    def _request(self, bodies: list[load.Body]) -> None:
-        luck = self._random.random()
+    def _request(self, bodies: list[load.Body], luck: float) -> None:
         again = [load.rewritten(body) for body in bodies if self._random.random() < 0.2]
-        bad = [load.contradicting(body) for body in bodies if self._random.random() < 0.01]
+        bad = [load.contradicting(body) for body in bodies if self._random.random() < 0.04]
         number = self._diary.ask("scans", bodies)
         if luck < 0.05:  # refused, and never on the log
             self._diary.answer(number, FAIL, r="0" * len(bodies))
@@ -166,8 +166,12 @@ class Small:
             try:
                 worker = self._worker(topic)
                 try:
-                    for batch in self._batches(topic, worker):
-                        worker.apply(batch)
+                    for number, batches in enumerate(self._rounds(topic, worker)):
+                        if topic == SCANS and number % 2:
+                            worker.apply_all(batches)
+                            continue
+                        for batch in batches:
+                            worker.apply(batch)
                 finally:
                     worker.close()
             except Killed:
@@ -179,19 +183,22 @@ class Small:
     def _worker(self, topic: str) -> Any:
         if topic == RESULTS:
             return TraceStore(self.settings, read_seal(self.settings))
-        return BatchStore(self.settings, "jejak_visits", VisitFold(self.settings.partitions), read_seal(self.settings))
+        return JoiningStore(
+            self.settings, "jejak_visits", VisitFold(self.settings.partitions), read_seal(self.settings)
+        )
 
-    def _batches(self, topic: str, worker: Any) -> Iterator[Batch]:
+    def _rounds(self, topic: str, worker: Any) -> Iterator[list[Batch]]:
+        """Yield, again and again, the next batch of every partition that has one."""
         ends = {place: len(records) for place, records in self.log.items() if place[0] == topic}
         at = dict(worker.positions(Log(CLUSTER, dict.fromkeys(ends, 0), ends)))
         for _ in count():
             waiting = [place for place, end in ends.items() if at[place] < end]
             if not waiting:
                 return
-            for place in waiting:
-                records = self.log[place][at[place] : at[place] + BATCH]
-                at[place] += len(records)
-                yield Batch(*place, records)
+            batches = [Batch(*place, self.log[place][at[place] : at[place] + BATCH]) for place in waiting]
+            for batch in batches:
+                at[batch.topic, batch.partition] += len(batch)
+            yield batches
 
     def _add_facilities(self) -> None:
         with transaction(self.settings, OPERATOR) as conn, conn.cursor() as cur:
