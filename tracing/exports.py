@@ -83,6 +83,8 @@ def safe_cell(text: str) -> str:
 
     A text that only a quote divides from a formula gets one more, so two ids never become one cell.
     """
+    if text[:1].isalnum():  # nearly every cell
+        return text
     if _formula.match(text) and not _plain_number.fullmatch(text):
         return "'" + text
     return text

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tracing.instants import EPOCH, HOUR_US, offset_us, us_of
+from tracing.instants import DAY_US, EPOCH, HOUR_US, offset_us, us_of
 from tracing.rulesets import Rule
 
 # Further out, a zone's offset would leave the calendar; no visit is there.
@@ -77,7 +77,12 @@ def midnight(day: date, time_zone: str) -> int:
 
 def local_day(at_us: int, time_zone: str) -> date:
     """Return the day that the zone's calendar shows at this instant."""
-    return (EPOCH + timedelta(microseconds=at_us + offset_us(at_us, time_zone))).date()
+    return _date((at_us + offset_us(at_us, time_zone)) // DAY_US)
+
+
+@lru_cache(maxsize=1 << 14)
+def _date(day: int) -> date:
+    return EPOCH.date() + timedelta(days=day)
 
 
 def _midnight_plus(day: date, days: int, time_zone: str) -> int:

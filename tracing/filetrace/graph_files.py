@@ -5,6 +5,7 @@ Nodes are persons, their ids are text. An id with a character that XML cannot ho
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from shutil import copyfileobj
 from typing import Final, NamedTuple, Self
@@ -48,13 +49,18 @@ class GraphFiles:
 
     def add(self, edge: Meeting) -> None:
         """Add an edge; two persons may have several."""
-        ends = f"id={quoteattr(f'e{self.edges}')} source={attribute(edge.source)} target={attribute(edge.target)}"
-        values = (edge.case_id, str(edge.degree), edge.overlap_minutes, edge.facility_id)
-        data = "".join(
-            f'<data key="{name}">{text(value)}</data>' for (name, _), value in zip(_EDGE, values, strict=True)
+        ends = f'<edge id="e{self.edges}" source={attribute(edge.source)} target={attribute(edge.target)}'
+        self._graphml.write(
+            f'{ends}><data key="case_id">{text(edge.case_id)}</data><data key="degree">{edge.degree}</data>'
+            f'<data key="overlap_minutes">{edge.overlap_minutes}</data>'
+            f'<data key="facility_id">{text(edge.facility_id)}</data></edge>\n'
         )
-        self._graphml.write(f"<edge {ends}>{data}</edge>\n")
-        self._gexf.write(f'<edge {ends} weight="{edge.overlap_minutes}">{_attvalues(_EDGE, values)}</edge>\n')
+        self._gexf.write(
+            f'{ends} weight="{edge.overlap_minutes}"><attvalues>'
+            f'<attvalue for="case_id" value={attribute(edge.case_id)}/><attvalue for="degree" value="{edge.degree}"/>'
+            f'<attvalue for="overlap_minutes" value="{edge.overlap_minutes}"/>'
+            f'<attvalue for="facility_id" value={attribute(edge.facility_id)}/></attvalues></edge>\n'
+        )
         self.edges += 1
 
     def finish(self, persons: Iterable[Person]) -> int:
@@ -67,13 +73,15 @@ class GraphFiles:
             graphml.write(_graphml_head())
             gexf.write(_gexf_head())
             for number, person in enumerate(persons, start=1):  # noqa: B007 — the last number is the answer
-                values = (str(person.degree), "false" if person.degree else "true")
-                node = attribute(person.person_id)
-                data = "".join(
-                    f'<data key="node_{name}">{value}</data>' for (name, _), value in zip(_NODE, values, strict=True)
+                node, is_case = attribute(person.person_id), "false" if person.degree else "true"
+                graphml.write(
+                    f'<node id={node}><data key="node_degree">{person.degree}</data>'
+                    f'<data key="node_is_case">{is_case}</data></node>\n'
                 )
-                graphml.write(f"<node id={node}>{data}</node>\n")
-                gexf.write(f"<node id={node} label={node}>{_attvalues(_NODE, values)}</node>\n")
+                gexf.write(
+                    f'<node id={node} label={node}><attvalues><attvalue for="degree" value="{person.degree}"/>'
+                    f'<attvalue for="is_case" value="{is_case}"/></attvalues></node>\n'
+                )
             gexf.write("</nodes>\n<edges>\n")
             for file, part, tail in (
                 (graphml, self._graphml, "</graph>\n</graphml>\n"),
@@ -93,11 +101,15 @@ class GraphFiles:
             path.unlink()
 
 
+@lru_cache(maxsize=1 << 14)
 def attribute(value: str) -> str:
     """Return the text as an XML attribute, quotes included."""
+    if value.isalnum():
+        return f'"{value}"'
     return quoteattr(_writable(value))
 
 
+@lru_cache(maxsize=1 << 14)
 def text(value: str) -> str:
     """Return the text as the content of an XML element."""
     return escape(_writable(value), {"\r": "&#13;"})
@@ -108,13 +120,6 @@ def _writable(value: str) -> str:
     if not _no_xml.search(value) and not _looks_escaped.search(value):
         return value
     return _no_xml.sub(lambda found: f"\\x{ord(found[0]):02x}", value.replace("\\", "\\\\"))
-
-
-def _attvalues(names: tuple[tuple[str, str], ...], values: tuple[str, ...]) -> str:
-    each = "".join(
-        f'<attvalue for="{name}" value={attribute(value)}/>' for (name, _), value in zip(names, values, strict=True)
-    )
-    return f"<attvalues>{each}</attvalues>"
 
 
 def _graphml_head() -> str:

@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from tracing.exports import safe_cell
 from tracing.filetrace.case_file import FileCase
 from tracing.instants import text_of
-from tracing.windows import Window
+from tracing.rulesets import Rule
+from tracing.windows import Window, contact_window
 
 COLUMNS: Final = (
     "id",
@@ -29,17 +30,17 @@ class Line(NamedTuple):
 
     degree: int
     case: int
-    window: Window | None  # in which he can pass it on, where that is known
+    met: tuple[int, int] | None = None  # of a contact of first degree: start of the first exposure, end of the last
 
 
 class LineList:
     """Collects persons while the cases are decided."""
 
-    def __init__(self, cases: Sequence[FileCase], windows: Sequence[Window]) -> None:
-        self._cases = cases
+    def __init__(self, cases: Sequence[FileCase], windows: Sequence[Window], rule: Rule, time_zone: str) -> None:
+        self._cases, self._windows, self._rule, self._time_zone = cases, windows, rule, time_zone
         self._lines: dict[str, Line] = {}
-        for number, (case, window) in enumerate(zip(cases, windows, strict=True)):
-            self.add(case.person_id, Line(0, number, window))
+        for number, case in enumerate(cases):
+            self.add(case.person_id, Line(0, number))
 
     def add(self, person_id: str, line: Line) -> None:
         """Add what a person is to a case; only the closest is kept."""
@@ -52,24 +53,30 @@ class LineList:
         for person_id in sorted(self._lines):
             yield person_id, self._lines[person_id].degree
 
-    def rows(self, extra_columns: int, time_zone: str) -> Iterator[list[str]]:
+    def rows(self, extra_columns: int) -> Iterator[list[str]]:
         """Yield the rows by case id, degree and person id."""
         key = sorted((self._cases[line.case].case_id, line.degree, person) for person, line in self._lines.items())
         for case_id, degree, person_id in key:
             line = self._lines[person_id]
             case = self._cases[line.case] if degree == 0 else None
             dates = (case.date_onset, case.date_specimen) if case else (None, None)
-            window = [text_of(at, time_zone) for at in line.window] if line.window else ["", ""]
             yield [
                 safe_cell(person_id),
                 safe_cell(case_id),
                 CANDIDATE if case is None else CASE,
                 *map(_day, dates),
-                *window,
+                *self._window(line),
                 str(degree),
                 _day(case.date_isolation) if case else "",
                 *(map(safe_cell, case.extra) if case else [""] * extra_columns),
             ]
+
+    def _window(self, line: Line) -> list[str]:
+        """Return from when to when the person can pass it on, nothing where that is not known."""
+        window = self._windows[line.case] if line.degree == 0 else None
+        if line.met is not None:
+            window = contact_window(self._rule, *line.met, self._time_zone)
+        return [text_of(at, self._time_zone) for at in window] if window else ["", ""]
 
 
 def columns(extra_columns: Sequence[str]) -> tuple[str, ...]:

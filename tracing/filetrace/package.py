@@ -25,7 +25,6 @@ from tracing.filetrace.tables import CONTACT_COLUMNS, SOURCE_COLUMNS, Batch, Con
 from tracing.filetrace.visit_file import VisitFile
 from tracing.instants import text_of
 from tracing.rulesets import Rule
-from tracing.windows import contact_window
 
 Tell = Callable[[str, int], None]
 
@@ -56,7 +55,7 @@ class Package:
             self._cases_of.setdefault(person, []).append(place)
         asked = [Asked(person, case.day_zero, case.date_isolation) for person, case in zip(persons, cases, strict=True)]
         self._trace = Trace(Town(visits.columns.visits), rule, zone, asked)
-        self._lines = LineList(cases, self._trace.windows)
+        self._lines = LineList(cases, self._trace.windows, rule, zone)
         self._writer = Writer(visits, cases, rule.id, zone)
         self._contacts: Counter[tuple[str, int]] = Counter()  # by case id and degree
         self.rows: dict[str, int] = {}
@@ -86,7 +85,7 @@ class Package:
                     sources.write(row)
                     exposures.write_all(rows)
         self.rows |= {sources.name: sources.rows, exposures.name: exposures.rows}
-        lines = self._lines.rows(len(extra_case_columns), self._question.time_zone)
+        lines = self._lines.rows(len(extra_case_columns))
         self.rows["linelist.csv"] = write_csv(folder / "linelist.csv", line_list.columns(extra_case_columns), lines)
         self.rows |= {"nodes": nodes, "edges": graph.edges}
 
@@ -107,7 +106,7 @@ class Package:
     def _forward(self) -> Iterator[tuple[Contact, int, Iterator[tuple[str, ...]]]]:
         question = self._question
         for cases, found in self._trace.forward(question.degrees):
-            batch = Batch(self._visits, found)
+            batch = Batch(self._visits, found, self._question.time_zone)
             contacts, ranks = ranked(batch.contacts, self._visits.columns.persons)
             for contact, rank in zip(self._writer.contacts(batch, contacts), ranks.tolist(), strict=True):
                 self._remember(contact)
@@ -115,17 +114,13 @@ class Package:
             self._tell("cases traced", cases.stop)
 
     def _remember(self, contact: Contact) -> None:
-        window = None
-        if contact.degree == 1:
-            window = contact_window(
-                self._question.rule, contact.first_start, contact.last_end, self._question.time_zone
-            )
-        self._lines.add(contact.target, Line(contact.degree, contact.case_no, window))
+        met = (contact.first_start, contact.last_end) if contact.degree == 1 else None
+        self._lines.add(contact.target, Line(contact.degree, contact.case_no, met))
         self._contacts[contact.case.case_id, contact.degree] += 1
 
     def _backward(self) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[str, ...]]]]:
         for cases, found in self._trace.backward():
-            batch = Batch(self._visits, found)
+            batch = Batch(self._visits, found, self._question.time_zone)
             known = standings(batch.found, batch.contacts, self._cases_of, self._trace.windows)
             order = np.array([one.order for one in known], dtype=np.int64)
             by_begin = dict(zip(batch.contacts.begins.tolist(), known, strict=True))

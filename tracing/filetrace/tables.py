@@ -45,7 +45,7 @@ UNKNOWN: Final = "unknown"
 class Batch:
     """Some cases' exposures and contacts, with the texts of the visits that are in them."""
 
-    def __init__(self, file: VisitFile, found: Found) -> None:
+    def __init__(self, file: VisitFile, found: Found, time_zone: str) -> None:
         visits = file.columns.visits
         rows = np.unique(np.concatenate([found.from_row, found.to_row]))
         details = file.details(rows)
@@ -54,13 +54,15 @@ class Batch:
         rank[np.argsort(ids)] = np.arange(rows.size)
         ranks = rank[np.searchsorted(rows, found.from_row)], rank[np.searchsorted(rows, found.to_row)]
         self.found, self.contacts = contacts_of(found, visits.person, visits.recorded, ranks)
-        self._rows, self._details = rows, details
+        self._details = details
+        self._places = [np.searchsorted(rows, side).tolist() for side in (self.found.from_row, self.found.to_row)]
+        self.starts = [text_of(at, time_zone) for at in self.found.start.tolist()]
+        self.ends = [text_of(at, time_zone) for at in self.found.end.tolist()]
 
-    def visits_of(self, exposures: slice) -> list[tuple[Detail, Detail]]:
-        """Return what the file says of both visits of these exposures."""
-        sides = (self.found.from_row[exposures], self.found.to_row[exposures])
-        both = [np.searchsorted(self._rows, side).tolist() for side in sides]
-        return [(self._details[one], self._details[other]) for one, other in zip(*both, strict=True)]
+    def visits_of(self, exposure: int) -> tuple[Detail, Detail]:
+        """Return what the file says of both visits of an exposure."""
+        one, other = self._places
+        return self._details[one[exposure]], self._details[other[exposure]]
 
 
 class Contact(NamedTuple):
@@ -71,7 +73,7 @@ class Contact(NamedTuple):
     degree: int
     source: str
     target: str
-    exposures: slice
+    exposures: range
     first_start: int
     last_end: int
     facility: str
@@ -107,7 +109,7 @@ class Writer:
                 values[1],
                 columns.persons[values[2]],
                 columns.persons[values[3]],
-                slice(values[4], values[5]),
+                range(values[4], values[5]),
                 values[6],
                 values[7],
                 where[0],
@@ -115,8 +117,8 @@ class Writer:
                 (
                     safe_cell(where[0]),
                     safe_cell(where[1]),
-                    text_of(values[6], self._time_zone),
-                    text_of(values[7], self._time_zone),
+                    batch.starts[values[4]],
+                    batch.ends[values[4]] if number == 1 else text_of(values[7], self._time_zone),
                     minutes,
                     str(number),
                     str(days),
@@ -147,18 +149,16 @@ class Writer:
         """Yield the rows of exposures.csv of a contact, in the order of time; extra columns of both visits last."""
         case_id, degree = safe_cell(contact.case.case_id), str(contact.degree)
         persons = safe_cell(contact.source), safe_cell(contact.target)
-        times = zip(
-            batch.found.start[contact.exposures].tolist(), batch.found.end[contact.exposures].tolist(), strict=True
-        )
-        for (one, other), (start, end) in zip(batch.visits_of(contact.exposures), times, strict=True):
+        for exposure in contact.exposures:
+            one, other = batch.visits_of(exposure)
             yield (
                 case_id,
                 safe_cell(one.visit_id),
                 safe_cell(other.visit_id),
                 *persons,
                 degree,
-                text_of(start, self._time_zone),
-                text_of(end, self._time_zone),
+                batch.starts[exposure],
+                batch.ends[exposure],
                 *map(safe_cell, one.extra),
                 *map(safe_cell, other.extra),
             )
