@@ -61,7 +61,7 @@ def trace(
         degrees=2 if degrees == "2" else 1,
         direction=direction,
         time_zone=time_zone,
-        asked_by=getuser() if asked_by is None else asked_by,
+        asked_by=_login_name() if asked_by is None else asked_by,
         asked_at=datetime.now(UTC),
         reason=reason,
     )
@@ -81,3 +81,11 @@ def trace(
         f"{done.visits:,} visits, {done.cases:,} cases: {rows['contacts.csv']:,} contacts by"
         f" {rows['exposures.csv']:,} exposures, {rows['sources.csv']:,} possible sources"
     )
+
+
+def _login_name() -> str:
+    """Return who runs this; in a container nobody may have that user's name."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        return ""
