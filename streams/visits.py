@@ -4,9 +4,9 @@ It only adapts: who was where is decided in `tracing`. A record that cannot be u
 else is stored once, and changes what is stored by the difference it makes.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from schemas.errors import Conflict
 from schemas.events import Scan, ScanDecision
@@ -33,14 +33,23 @@ from tracing.rows import Facility, undashed
 from tracing.stays import Stays
 from tracing.store import Cursor
 
+Leave: TypeAlias = Callable[[Any, Sequence[tuple[Source, str, Sequence[Tiding]]]], None]
+
 WAITING: Final = State(awaits=True)  # of a person of whom there are only decisions
 
 
 class VisitFold:
     """The `Work` of the visits worker. Knows the facilities and weeks by heart; both only grow."""
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(
+        self,
+        partitions: int,
+        tables: Any = store,  # noqa: ANN401 — tracing.store, or another thing with its functions
+        leave: Leave = write_outboxes,
+    ) -> None:
         self._partitions = partitions
+        self._tables = tables
+        self._leave = leave
         self._by_id: dict[str, Facility] = {}
         self._by_no: dict[int, Facility] = {}
         self._weeks: set[int] = set()
@@ -49,9 +58,9 @@ class VisitFold:
 
     def opened(self, cur: Cursor) -> None:
         """Make the connection's stages and learn what is there."""
-        store.prepare(cur)
+        self._tables.prepare(cur)
         self._learn_facilities(cur)
-        self._weeks = store.known_weeks(cur)
+        self._weeks = self._tables.known_weeks(cur)
 
     def fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
         """Store what is new, and what follows from it."""
@@ -62,7 +71,7 @@ class VisitFold:
         read = [self._read(cur, source, records) for source, records in parts]
         arrivals = [arrival for some, _ in read for arrival in some]
         reach("records read")
-        states = store.read_states(cur, {arrival.identity[0] for arrival in arrivals})
+        states = self._tables.read_states(cur, {arrival.identity[0] for arrival in arrivals})
         reach("states read")
         firsts = first_of_each(arrivals)
         in_order = self._in_order(firsts, states)
@@ -136,15 +145,15 @@ class VisitFold:
                 scans.append(row)
         if fresh:
             try:
-                store.copy_scans(cur, fresh)
+                self._tables.copy_scans(cur, fresh)
             except Conflict:  # an old id with a later instant: begin again, and ask about each
                 raise RunFirst(self._take_care) from None
             reach("scans copied")
         if scans:
-            new |= store.add_scans(cur, scans)
+            new |= self._tables.add_scans(cur, scans)
             reach("scans staged")
         if decisions:
-            new |= store.add_decisions(cur, decisions)
+            new |= self._tables.add_decisions(cur, decisions)
             reach("decisions staged")
         return new
 
@@ -159,9 +168,11 @@ class VisitFold:
         persons = {arrival.identity[0] for arrival in repeated if isinstance(arrival.event, ScanDecision)}
         stored: dict[Identity, Body] = {}
         if scans:
-            stored |= {(person, scan_id): body for (person, scan_id), body in store.scan_bodies(cur, scans).items()}
+            stored |= {
+                (person, scan_id): body for (person, scan_id), body in self._tables.scan_bodies(cur, scans).items()
+            }
         if persons:
-            bodies = store.decision_bodies(cur, persons)
+            bodies = self._tables.decision_bodies(cur, persons)
             stored |= {identity: body for identity, body in bodies.items() if identity not in new}
         return stored
 
@@ -186,7 +197,7 @@ class VisitFold:
         if others:
             self._follow_history(cur, others, new, differences, rows)
         self._write_visits(cur, differences.values())
-        store.write_states(cur, rows, states)
+        self._tables.write_states(cur, rows, states)
         reach("states written")
         self._tell(cur, parts, differences)
 
@@ -199,11 +210,11 @@ class VisitFold:
         rows: dict[str, State],
     ) -> None:
         """Take the general path: all there is of these persons is read, and their rows are made anew."""
-        scans = store.read_scans(cur, persons)
+        scans = self._tables.read_scans(cur, persons)
         if any(scan.facility_no not in self._by_no for scan in scans):
             self._learn_facilities(cur)
-        decisions = store.decision_bodies(cur, persons)
-        visits = store.read_visits(cur, persons, self._by_no)
+        decisions = self._tables.decision_bodies(cur, persons)
+        visits = self._tables.read_visits(cur, persons, self._by_no)
         reach("history read")
         rows |= dict.fromkeys(persons, WAITING)
         for one in histories(scans, decisions, visits):
@@ -218,9 +229,9 @@ class VisitFold:
         } - self._weeks
         if missing:
             raise RunFirst(partial(self._make_weeks, weeks=missing))
-        store.delete_visits(cur, gone)
+        self._tables.delete_visits(cur, gone)
         reach("visits deleted")
-        store.insert_visits(cur, come)
+        self._tables.insert_visits(cur, come)
         reach("visits inserted")
 
     def _tell(self, cur: Cursor, parts: Sequence[Part], differences: Mapping[str, Difference]) -> None:
@@ -235,27 +246,27 @@ class VisitFold:
             counts: dict[FacilityHour, Counts] = {}
             for one in theirs:
                 add(counts, one.counts)
-            hours = store.add_counts(cur, source.partition, counts)
+            hours = self._tables.add_counts(cur, source.partition, counts)
             reach("counts added")
             changes = visit_changes(theirs, self._by_no, self._partitions)
             left.append((source, VISIT.name, changes))
             as_of = records[-1].offset + 1
             told = facility_counts(hours, source.partition, self._by_no, self._partitions, as_of)
             left.append((source, FACILITY_COUNT.name, told))
-        write_outboxes(cur, left)
+        self._leave(cur, left)
         reach("outbox written")
 
     def _make_weeks(self, cur: Cursor, weeks: set[int]) -> None:
-        store.make_weeks(cur, weeks)
+        self._tables.make_weeks(cur, weeks)
         self._weeks |= weeks
 
     def _learn_facilities(self, cur: Cursor) -> None:
-        for facility in store.read_facilities(cur):
+        for facility in self._tables.read_facilities(cur):
             self._by_id[facility.facility_id] = facility
             self._by_no[facility.facility_no] = facility
 
     def _learn_stays(self, cur: Cursor) -> None:
-        stays = Stays(store.read_stay_rules(cur))
+        stays = Stays(self._tables.read_stay_rules(cur))
         if stays.rules != self._stays.rules:
             self._stays = stays
 

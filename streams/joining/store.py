@@ -4,7 +4,7 @@ The promise of `streams.store` holds for each partition: its position moves by c
 holds its rows, or nothing of it is there. Partitions are locked in one order, so that two workers never wait in a ring.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import psycopg2
@@ -15,6 +15,7 @@ from streams.failpoints import reach
 from streams.metrics import FOLD_BATCH_SECONDS
 from streams.store import (
     BatchStore,
+    Dead,
     Result,
     Source,
     Work,
@@ -41,6 +42,19 @@ class Together(Work, Protocol):
 
     def fold_all(self, cur: Cursor, parts: Sequence[Part]) -> list[Result]:
         """Do as `fold` does for each part; one result each."""
+
+
+class Ledger(Protocol):
+    """Where the positions and dead letters are."""
+
+    def lock(self, cur: Cursor, sources: Sequence[Source]) -> Mapping[Source, int]:
+        """Return the next offset of each partition, locked until the transaction ends."""
+
+    def bury(self, cur: Cursor, source: Source, dead: Sequence[Dead]) -> None:
+        """Keep the records that cannot be used."""
+
+    def advance(self, cur: Cursor, moves: Sequence[tuple[Source, int, Result]]) -> None:
+        """Move each position from where it was past its records, or raise `GapInLog`."""
 
 
 class JoiningStore(BatchStore):
@@ -71,25 +85,44 @@ class JoiningStore(BatchStore):
                 self._apply(*part)
 
     def _attempt_all(self, conn: Connection, parts: Sequence[Part]) -> None:
-        for source, result in in_transaction(conn, lambda cur: self._fold_all(cur, parts)):
+        for source, result in in_transaction(conn, lambda cur: fold_parts(cur, parts, self._work, self)):
             self._count(source, result)
 
-    def _fold_all(self, cur: Cursor, parts: Sequence[Part]) -> list[tuple[Source, Result]]:
-        positions = lock_positions(cur, [part.source for part in parts], self._cluster_id)
-        reach("positions locked")
+    def lock(self, cur: Cursor, sources: Sequence[Source]) -> Mapping[Source, int]:
+        """Return the next offset of each partition, locked until the transaction ends."""
+        positions = lock_positions(cur, sources, self._cluster_id)
         self.progress.done.update(positions.items())
-        due = [Part(source, due_records(records, positions[source])) for source, records in parts]
-        due = [part for part in due if part.records]
-        if not due:
-            return []
-        results = self._work.fold_all(cur, due)
-        for (source, records), result in zip(due, results, strict=True):
-            check_sum(records, result)
-            write_dead(cur, self._seal, source, result.dead)
-        reach("dead letters written")
-        advance_all(cur, [(part.source, part.records[0].offset, one) for part, one in zip(due, results, strict=True)])
-        reach("positions moved")
-        return [(part.source, one) for part, one in zip(due, results, strict=True)]
+        return positions
+
+    def bury(self, cur: Cursor, source: Source, dead: Sequence[Dead]) -> None:
+        """Keep the records that cannot be used."""
+        write_dead(cur, self._seal, source, dead)
+
+    def advance(self, cur: Cursor, moves: Sequence[tuple[Source, int, Result]]) -> None:
+        """Move each position from where it was past its records."""
+        advance_all(cur, moves)
+
+
+def fold_parts(cur: Cursor, parts: Sequence[Part], work: Together, ledger: Ledger) -> list[tuple[Source, Result]]:
+    """Fold what is due of each partition inside one transaction; return what became of it.
+
+    The order of the steps is the protocol: lock, drop what is folded, fold, move the positions by compare-and-set.
+    `jejak simulate` runs this very function against a database in memory.
+    """
+    positions = ledger.lock(cur, [part.source for part in parts])
+    reach("positions locked")
+    due = [Part(source, due_records(records, positions[source])) for source, records in parts]
+    due = [part for part in due if part.records]
+    if not due:
+        return []
+    results = work.fold_all(cur, due)
+    for (source, records), result in zip(due, results, strict=True):
+        check_sum(records, result)
+        ledger.bury(cur, source, result.dead)
+    reach("dead letters written")
+    ledger.advance(cur, [(part.source, part.records[0].offset, one) for part, one in zip(due, results, strict=True)])
+    reach("positions moved")
+    return [(part.source, one) for part, one in zip(due, results, strict=True)]
 
 
 def lock_positions(cur: Cursor, sources: Sequence[Source], cluster_id: str) -> dict[Source, int]:
