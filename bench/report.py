@@ -12,6 +12,8 @@ from bench.tools import ROOT
 PAGE: Final = ROOT / "docs" / "performance.md"
 PLOTS: Final = ROOT / "docs" / "performance"
 BUSY: Final = 0.1  # share of the cores used by others from which figures are called noisy
+SHORT_SCANS: Final = 200_000
+SHORT: Final = "**So short a slice measures the starts (compilers, first fetches) more than the work.**"
 GOALS: Final = {
     "memory ÷ Kafka Streams, cold": "≥ 1.6",
     "memory ÷ Kafka Streams, warm": "≥ 1.2",
@@ -89,7 +91,8 @@ def _streams(plots: dict[str, str]) -> list[str]:
             parts.append(f"### {title}\n\nNot measured yet: `jejak bench streams --only {group}`.\n")
             continue
         parts += _group(group, report, plots)
-        parts[-1:-1] = [f"{text} {_taken(report)}\n"]
+        short = f" {SHORT}" if report.data["scans"] < SHORT_SCANS and group in {"memory", "durable"} else ""
+        parts[-1:-1] = [f"{text}{short} {_taken(report)}\n"]
         settings += [(it["title"], it["settings"]) for it in report.data["contenders"].values()]
     if settings:
         parts.append("### How each was run\n\nThe garbage collector of every contender in Python is set as ours is.\n")

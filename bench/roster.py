@@ -124,7 +124,7 @@ CONTENDERS: Final = (
         CONFLUENT_COPY,
         "confluent-kafka + psycopg2 COPY, our transaction",
         "durable",
-        f"{LIBRDKAFKA}; batches of 5,000, one thread, none of the supervision",
+        f"{LIBRDKAFKA}, but 5,000 at a time, each a transaction; one thread, none of the supervision",
         "confluent_copy",
         needs="confluent_kafka",
     ),
