@@ -228,3 +228,9 @@ def test_many_small_parts_of_the_work_give_the_same_files(tmp_path: Path, monkey
     for file in whole.iterdir():
         if file.name != "trace.json":
             assert file.read_bytes() == (parts / file.name).read_bytes()
+
+
+def test_what_cwa_derives_from_a_stay_reaches_into_a_window_that_the_stay_did_not(tmp_path: Path) -> None:
+    visits = [visit("1", "A", "01 23:00", "01 23:50"), visit("2", "B", "02 00:10", "02 01:00")]
+    out = run(tmp_path, town(visits, case("K", "A", onset="04")), rule_of("cwa"))
+    assert [row[6:] for row in exposures_in(out)] == [("2021-11-01T17:10:00+00:00", "2021-11-01T17:20:00+00:00")]
