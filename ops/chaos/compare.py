@@ -138,10 +138,11 @@ def _by_elimination(subjects: Mapping[str, set[str]], stored: Stored, persons: d
     """Add who is known only by a scan id that others have too: the one whom nobody else there can be."""
     known = set(persons.values())
     for person, scan_id, *_ in stored.scans:
-        strangers = subjects.get(scan_id, set()) - persons.keys()
-        if person not in known and len(strangers) == 1:
-            persons[strangers.pop()] = person
-            known.add(person)
+        if person not in known:
+            strangers = [subject for subject in subjects.get(scan_id, ()) if subject not in persons]
+            if len(strangers) == 1:
+                persons[strangers[0]] = person
+                known.add(person)
 
 
 def _scans(told: Told, stored: Stored, persons: dict[str, str], verdict: Verdict) -> dict[Who, Sent]:
