@@ -59,14 +59,20 @@ def counts_of(visits: Iterable[Visit], scans: Iterable[SeenScan]) -> dict[Facili
 
 def add(counts: dict[FacilityHour, Counts], more: Mapping[FacilityHour, Counts]) -> None:
     """Add `more` into `counts`; an hour whose counts all become zero is taken out."""
+    nothing = Counts()
     for hour, added in more.items():
-        counts[hour] = _combined(counts.get(hour, Counts()), added, 1)
-        if counts[hour] == Counts():
+        before = counts.get(hour)
+        after = added if before is None else _combined(before, added, 1)
+        if after != nothing:
+            counts[hour] = after
+        elif before is not None:
             del counts[hour]
 
 
 def subtract(after: Mapping[FacilityHour, Counts], before: Mapping[FacilityHour, Counts]) -> dict[FacilityHour, Counts]:
     """Return what must be added to `before` to get `after`; hours that do not change are left out."""
+    if not before:
+        return dict(after)
     nothing = Counts()
     changes = {}
     for hour in after.keys() | before.keys():

@@ -75,12 +75,16 @@ class Fold:
         return [row[0] for row in ask(self.settings, 'select reason from dead_letter order by partition, "offset"')]
 
 
-@pytest.fixture
-def fold(fresh_database: Callable[[], Settings]) -> Iterable[Fold]:
-    settings = fresh_database()
+def new_fold(settings: Settings) -> Fold:
+    """Return a fold into a new database."""
     fix_partitions(settings)
     add_facilities(settings)
-    made = Fold(settings)
+    return Fold(settings)
+
+
+@pytest.fixture
+def fold(fresh_database: Callable[[], Settings]) -> Iterable[Fold]:
+    made = new_fold(fresh_database())
     yield made
     made.store.close()
 

@@ -1,5 +1,6 @@
 """The one transaction, on a real database, batch by batch: what is applied, what is repeated, what is refused."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
@@ -9,8 +10,9 @@ import pytest
 from schemas.codec import encode
 from schemas.events import Gate, Role, Scan, ScanDecision, Verdict
 from schemas.partition import partition_of
+from schemas.settings import Settings
 from streams.sealing import read_seal
-from tests.streams.conftest import Fold
+from tests.streams.conftest import Fold, new_fold
 from tests.streams.expected import ledger_holds, stored_visits_and_counts
 from tests.streams.flow import START, add_facilities, ask, closing_after, person, scan, town
 
@@ -29,6 +31,35 @@ def test_batches_of_any_size_lead_to_what_the_pure_fold_says(fold: Fold, random:
     applied, duplicate, _ = fold.ledger()
     assert applied > 300
     assert duplicate >= 40
+
+
+def test_scans_in_order_and_scans_in_no_order_leave_the_same_rows_of_visits_counts_and_persons(
+    fresh_database: Callable[[], Settings], random: Random
+) -> None:
+    records = [one for one in town(random, 50, days=10) if isinstance(one, Scan)]
+    records.sort(key=lambda one: (one.at, one.scan_id))
+    in_order, shuffled = (new_fold(fresh_database()) for _ in range(2))
+    for first in range(0, len(records), 40):
+        in_order.fold(*records[first : first + 40])
+    random.shuffle(records)
+    for first in range(0, len(records), 60):
+        shuffled.fold(*records[first : first + 60])
+    rows = "select person, state::json->>0, state from pairing order by 1"
+    assert ask(in_order.settings, rows) == ask(shuffled.settings, rows)
+    assert stored_visits_and_counts(in_order.settings) == stored_visits_and_counts(shuffled.settings)
+    for fold in (in_order, shuffled):
+        fold.assert_equal_to_the_pure_fold()
+        fold.store.close()
+
+
+def test_a_person_whose_row_is_not_known_is_folded_from_his_history(fold: Fold, random: Random) -> None:
+    who = person(random)
+    fold.fold(scan(random, who, "RS-1", START))
+    with closing_after(fold.settings, "jejak_owner") as cur:
+        cur.execute("update pairing set state = null")
+    fold.fold(scan(random, who, "RS-1", START + HOUR, Gate.EXIT))
+    fold.assert_equal_to_the_pure_fold()
+    assert ask(fold.settings, "select count(*) from pairing where state is null") == [(0,)]
 
 
 def test_a_batch_that_comes_again_changes_nothing(fold: Fold, random: Random) -> None:
