@@ -126,7 +126,7 @@ def _persons(told: Told, stored: Stored, verdict: Verdict) -> dict[str, str]:
         persons[subject] = some.most_common(1)[0][0]
         if len(some) > 1:
             verdict.add("wrong", f"subject {subject}: has {len(some)} person ids")
-    _by_elimination(subjects, stored, persons)
+    _by_what_they_sent(told, subjects, stored, persons)
     owners = Counter(persons.values())
     for person, number in owners.items():
         if number > 1:
@@ -134,14 +134,15 @@ def _persons(told: Told, stored: Stored, verdict: Verdict) -> dict[str, str]:
     return persons
 
 
-def _by_elimination(subjects: Mapping[str, set[str]], stored: Stored, persons: dict[str, str]) -> None:
-    """Add who is known only by a scan id that others have too: the one whom nobody else there can be."""
+def _by_what_they_sent(told: Told, subjects: Mapping[str, set[str]], stored: Stored, persons: dict[str, str]) -> None:
+    """Add who is known only by a scan id that others have too: the one who sent just this under it."""
     known = set(persons.values())
-    for person, scan_id, *_ in stored.scans:
+    for (person, scan_id, *_), row in stored.scans.items():
         if person not in known:
             strangers = [subject for subject in subjects.get(scan_id, ()) if subject not in persons]
-            if len(strangers) == 1:
-                persons[strangers[0]] = person
+            same = [subject for subject in strangers if told.first[subject, scan_id] == row[:-1]]
+            if same:
+                persons[min(same)] = person
                 known.add(person)
 
 
