@@ -21,7 +21,7 @@ from ops.secrets import write_private
 from schemas.errors import GapInLog, JejakError, LogReplaced
 
 PAUSE_FIRST_S = 0.2
-PAUSE_MAX_S = 10.0
+PAUSE_MAX_S = 3.0
 STEADY_S = 10.0  # who ran this long had work in hand: it is no loop of failing starts, and earlier deaths are forgiven
 AT_ONCE_MAX = 3  # so often in a row; a worker that can do nothing but ask for a restart must not spin
 STOP_TIMEOUT_S = 20.0
