@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
 
 from ops.commands.up import stoppable
+from schemas.errors import Unavailable
 
 if TYPE_CHECKING:
     from bench.figures import Report
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 @click.group()
 def bench() -> None:
     """Measure the pipeline against its peers, on this machine."""
+    if find_spec("bench") is None:
+        raise Unavailable("measurements run in a clone of the project: the image does not hold them")
 
 
 @bench.command()
