@@ -8,7 +8,8 @@ WIDTH: Final = 720
 LABELS: Final = 300  # width of the names before the bars
 BAR: Final = 22
 HEIGHT: Final = 220
-COLOURS: Final = ("#2a78b5", "#c8553d", "#5a8f4e", "#8a63a6", "#b58a2a")
+COLOURS: Final = ("#2a78b5", "#c8553d", "#5a8f4e", "#8a63a6", "#b58a2a", "#3c9a9a", "#777777")
+IN_A_ROW: Final = 4  # names of lines
 GREY: Final = "#9aa5b1"
 STYLE: Final = "font-family:system-ui,sans-serif;font-size:12px"
 TICKS: Final = 4
@@ -44,7 +45,8 @@ def lines(title: str, series: Mapping[str, Sequence[tuple[float, float]]], acros
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join(f"{left + wide * x / right:.1f},{low - high * y / top:.1f}" for x, y in some)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(left + 10 + 160 * number, 36, f"● {name}", colour=colour))
+        row, column = divmod(number, IN_A_ROW)
+        parts.append(_text(left + 10 + 160 * column, 36 + 14 * row, f"● {name}", colour=colour))
     return _svg(HEIGHT, parts)
 
 

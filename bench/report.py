@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bench.chart import bars, lines
 from bench.figures import Report, read_report
+from bench.steady import measure
 from bench.streams import goals, report_name
 from bench.tools import ROOT
 
@@ -34,8 +35,8 @@ in one go, every second time in the other order. A figure counts only when the r
 have: in memory, who is inside each facility and each facility's hours (ins, outs, exact distinct visitors); durable,
 every visit and every count, equal to what the pure core computes from the same scans. Machines differ and are shared:
 trust the ratios inside a table, not the figures of two tables. `jejak bench streams`, `jejak bench latency`,
-`jejak bench growth`, `jejak bench gate` and `jejak bench peak-day` measure; the Java peers are built with Maven from
-`bench/peers`, the Python ones stand in `bench/contenders`.
+`jejak bench growth`, `jejak bench gate`, `jejak bench peak-day` and `jejak bench steady` measure; the Java peers are
+built with Maven from `bench/peers`, the Python ones stand in `bench/contenders`.
 """
 
 
@@ -227,6 +228,39 @@ def _peak_day(report: Report, plots: dict[str, str]) -> list[str]:
     ]
 
 
+def _steady(report: Report, plots: dict[str, str]) -> list[str]:
+    data = report.data
+    rows = [
+        (
+            f"{name} ({it['of']})",
+            f"{it['first']:,}",
+            f"{it['last']:,}",
+            f"{it['highest']:,}",
+            f"{it['mib_an_hour']:+.1f}",
+            "yes" if it["flat"] else "**no**",
+        )
+        for name, it in data["processes"].items()
+    ]
+    plots["steady.svg"] = lines(
+        "Memory of each process",
+        {
+            name: [(row["at"] / 60, measure(name, row["memory"][name])) for row in data["rows"]]
+            for name in data["processes"]
+        },
+        "minutes",
+        "MiB",
+    )
+    waiting = max(row["outbox"] for row in data["rows"])
+    text = (
+        f"{data['rate']:,} scans/s through the gate for {data['minutes']} minutes, {data['persons']:,} persons in turn,"
+        f" and a positive every ten seconds; measured every ten seconds. Answered: {data['answers']}; due → 200"
+        f" p99 {data['due_to_200_ms']['p99']} ms; waiting in the outbox, at most: {waiting:,}"
+        f" rows. {data['criterion'].capitalize()}.\n"
+    )
+    head = ("process", "first 5 min, MiB", "last 5 min, MiB", "highest", "MiB an hour", "flat")
+    return [text, _table(head, rows), "![Memory](performance/steady.svg)\n"]
+
+
 def _series(found: dict[str, int]) -> str:
     return " · ".join(f"{int(number):,}: {rate:,}" for number, rate in found.items())
 
@@ -257,10 +291,12 @@ TITLES: Final = {
     "growth": "Growth",
     "gate": "The gate",
     "peak-day": "The national peak day",
+    "steady": "Memory at a steady rate",
 }
 SECTIONS: Final = {
     "latency": _latency,
     "growth": _growth,
     "gate": _gate,
     "peak-day": _peak_day,
+    "steady": _steady,
 }

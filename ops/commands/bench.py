@@ -105,6 +105,21 @@ def peak_day(rate: int, seconds: int, batch: int) -> None:
 
 
 @bench.command()
+@click.option("--rate", type=click.IntRange(min=10), default=500, show_default=True, help="Scans a second.")
+@click.option("--minutes", type=click.IntRange(min=1), default=30, show_default=True)
+@click.option("--persons", type=click.IntRange(min=1_000), default=100_000, show_default=True, help="Who come in turn.")
+def steady(rate: int, minutes: int, persons: int) -> None:
+    """Send at a constant rate with everything on, and watch what every process keeps in memory."""
+    from bench.front import running_front
+    from bench.steady import Plan, run
+
+    with _measured("steady") as (report, say):
+        epoch_ms = time.time_ns() // 1_000_000
+        with running_front(epoch_ms, say, everything=True) as front:
+            run(front, Plan(rate, minutes, persons), report, say)
+
+
+@bench.command()
 def report() -> None:
     """Write docs/performance.md and its plots from bench/results."""
     from bench.report import write_page
