@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from time import perf_counter, sleep
@@ -99,6 +100,10 @@ class Front:
         answer = self.send(rate=0, requests=requests, batch=KNOWN_A_REQUEST, persons=persons, connections=4)
         self.next_scan = -(-self.next_scan // persons) * persons  # go on with a whole round
         return answer
+
+    def now(self) -> datetime:
+        """Return the time, counted on from the command's start."""
+        return datetime.fromtimestamp(self._epoch[0] / 1_000 + perf_counter() - self._epoch[1], UTC)
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds that each of our processes has used, children included."""

@@ -4,7 +4,7 @@ Scans come by the load generator; every ten seconds a laboratory reports a posit
 work too. Each process is judged by `bench.memory.CRITERION`.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from time import perf_counter, sleep
 from typing import Any, Final, NamedTuple
 
@@ -45,7 +45,7 @@ def run(front: Front, plan: Plan, report: Report, say: Say) -> None:
             sleep(TICK_S)
             if perf_counter() - begin >= len(rows) * EVERY_S:
                 rows.append(_look(front, conn, perf_counter() - begin))
-                _report_positive(laboratory, len(rows) * 7 % plan.persons)
+                _report_positive(laboratory, front.now(), len(rows) * 7 % plan.persons)
                 _say_row(rows, say)
     sent = front.finish(generator)
     _fill(report, plan, rows)
@@ -101,8 +101,7 @@ def _look(front: Front, conn: Connection, at: float) -> dict[str, Any]:
     }
 
 
-def _report_positive(laboratory: GateClient, person: int) -> None:
-    now = datetime.now(UTC)
+def _report_positive(laboratory: GateClient, now: datetime, person: int) -> None:
     at_ms = f"{int(now.timestamp() * 1000):012x}"
     laboratory.post(
         "/v1/test-results",
