@@ -171,6 +171,53 @@ def test_a_second_person_approves_and_people_decide_through_the_gate(town: Town,
         gate.stop()
 
 
+def test_what_other_rules_would_find_is_a_table_files_and_an_entry_in_the_audit(
+    town: Town, case: str, tmp_path: Path
+) -> None:
+    asked = ("whatif", case, "--minutes", "5,15,60", "--tail", "0,30", "--reason", "planning")
+    done = jejak(town.settings, *asked, "--out", str(tmp_path / "out"), "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert [(one["minutes"], one["tail_minutes"], one["contacts"]) for one in answer["answers"]] == [
+        (5, 0, 1),
+        (5, 30, 1),
+        (15, 0, 1),
+        (15, 30, 1),
+        (60, 0, 0),
+        (60, 30, 0),
+    ]
+    assert json.loads((tmp_path / "out" / "whatif.json").read_text()) == answer
+    assert len((tmp_path / "out" / "whatif.csv").read_text().splitlines()) == 1 + 6
+    offices = (tmp_path / "out" / "offices.csv").read_text().splitlines()
+    assert offices[1:3] == ["kmk-4641-2021,visit,5,0,d3671,1", "kmk-4641-2021,visit,5,0,p36,1"]
+    assert (tmp_path / "out" / "whatif.svg").read_text().startswith("<svg")
+    assert ask(town.settings, "select reason from audit where action = 'what-if asked' and object = %s", case) == [
+        ("planning",)
+    ]
+    table = jejak(town.settings, "whatif", case)
+    assert table.returncode == 0
+    assert "kmk-4641-2021" in table.stdout
+
+
+def test_a_what_if_that_cannot_be_asked_names_the_option_and_leaves_nothing(
+    town: Town, case: str, tmp_path: Path
+) -> None:
+    for option, value in (
+        ("--minutes", "5,x"),
+        ("--tail", "-1"),
+        ("--rule", "nobody-1999"),
+        ("--as-of", "yesterday"),
+        ("--as-of", "2020-01-01T00:00Z"),
+        ("--out", str(tmp_path / "file")),
+    ):
+        (tmp_path / "file").write_text("mine")
+        done = jejak(town.settings, "whatif", case, option, value)
+        assert done.returncode == 2, (option, done.stdout)
+        assert option.removeprefix("--") in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def _refs(town: Town, case_id: str) -> list[str]:
     rows = ask(
         town.settings, "select contact_ref from candidate join trace using (trace_id) where case_id = %s", case_id
