@@ -21,21 +21,23 @@ from schemas.partition import partition_of
 from schemas.topics import ALERT_PREFIX, PERSON_STATUS
 from tracing.cases import revision as stored_as
 from tracing.cases import rows
+from tracing.cases.acknowledged import TRACE_LOCK, read_dropped, read_told
 from tracing.cases.alerts import Trace, alerts_of
 from tracing.cases.candidates import Candidate, candidates_of
+from tracing.cases.causes import Turn, causes_of, read_record
 from tracing.cases.episodes import standing
 from tracing.cases.facts import Case
 from tracing.cases.graph import Edge, graph_of, measures_of
 from tracing.cases.lookup import Seen, find
 from tracing.cases.revision import References, Stored
 from tracing.cases.status import BlackDays, black_until, changes
-from tracing.instants import utc_of
+from tracing.instants import DAY_US, utc_of
 from tracing.rows import undashed
 from tracing.rulesets import DEFAULT_RULE, Rule, rule_of
 from tracing.store import Connection, Cursor
 from tracing.windows import Window, case_window
 
-_LOCK: Final = "hashtextextended(%s, 1)"
+_LOCK: Final = TRACE_LOCK.format("%s")
 
 
 class Message(NamedTuple):
@@ -118,10 +120,13 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     before = stored_as.read_candidates(cur, stored.trace_id)
     seen = _look(cur, rule, stored)
     after = _candidates(cur, stored.case, seen)
-    revised = _facts(before) != _facts(after) or stored.revision == 0
+    numbers = rows.dated(cur, _day_of(stored.case))
+    causes = _causes(cur, stored, (before, after), seen)
+    alerts = _tell(cur, stored, rule, (before, after), references, causes, numbers, now)
+    # An office may have to be told although nobody was met otherwise: a residence became known.
+    revised = _facts(before) != _facts(after) or stored.revision == 0 or bool(alerts)
     revision = stored.revision + revised
-    alerts = _tell(cur, stored, revision, rule, (before, after), references, now) if revised else []
-    if revised or [(one.already_case, one.reason) for one in before] != _labels(before, after):
+    if revised or _columns(before) != _columns(after):
         stored_as.write_candidates(cur, stored.trace_id, after, references)
     references("", None)
     references.save(cur)
@@ -129,7 +134,9 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     messages += _status_messages(cur, stored, after, partitions)
     header = _header(rule, stored, seen, after, references)
     header |= {"positions": {"scan.v1": marks}, "run_ms": round((monotonic() - began) * 1000, 3)}
-    stored_as.write_trace_row(cur, stored, revision, _whole(seen.windows), header)
+    whole = _whole(seen.windows)
+    closes_at = whole.end + numbers["late_days_max"] * DAY_US if whole else None
+    stored_as.write_trace_row(cur, stored, revision, whole, closes_at, header)
     return Run(revision, len(after), alerts, messages, header["run_ms"])
 
 
@@ -159,31 +166,52 @@ def _facts(candidates: Sequence[Candidate]) -> dict[tuple[str, str], Any]:
     return {(one.from_person, one.person): one.facts for one in candidates}
 
 
-def _labels(before: Sequence[Candidate], after: Sequence[Candidate]) -> list[tuple[bool, str]]:
-    """Return the labels of `after` in the order of `before`; both hold the same candidates."""
-    labels = {(one.degree, one.from_person, one.person): (one.already_case, one.reason) for one in after}
-    return [labels[one.degree, one.from_person, one.person] for one in before]
+def _columns(candidates: Sequence[Candidate]) -> list[tuple[Any, ...]]:
+    """Return all that is stored of the candidates, in an order of its own."""
+    return sorted(
+        (
+            (one.degree, one.from_person, one.person, one.already_case, one.reason),
+            (one.longest.role, one.longest.place.facility_no),
+            [(*exposure.facts, exposure.zone) for exposure in one.exposures],
+        )
+        for one in candidates
+    )
+
+
+def _causes(
+    cur: Cursor, stored: Stored, candidates: tuple[list[Candidate], list[Candidate]], seen: Seen
+) -> dict[str, str]:
+    """Return why candidacies changed since the revision before; of the first revision nothing is to be said."""
+    before, after = candidates
+    if stored.revision == 0 or _facts(before) == _facts(after):
+        return {}
+    exposures = [exposure for some in candidates for one in some for exposure in one.exposures]
+    moved = stored.windows != _told_windows(seen)
+    turn = Turn(stored.revised_at, period_moved=moved, closed=stored.case.state != "open")
+    return causes_of(before, after, read_record(cur, exposures, stored.revised_at), turn)
 
 
 def _tell(
     cur: Cursor,
     stored: Stored,
-    revision: int,
     rule: Rule,
     candidates: tuple[list[Candidate], list[Candidate]],
     references: References,
+    causes: Mapping[str, str],
+    numbers: Mapping[str, int],
     now: datetime,
 ) -> list[Alert]:
+    """Store what the offices have to be told, as of the next revision; nothing, where they know it all."""
     case = stored.case
-    numbers = rows.dated(cur, _day_of(case))
     due_by = None
     if case.confirmed_at is not None:
         due_by = utc_of(case.confirmed_at) + timedelta(hours=numbers["quarantine_due_hours"])
     residence = stored_as.read_residence(cur, {one.person for some in candidates for one in some})
-    told = stored_as.read_told(cur, stored.trace_id, references)
-    trace = Trace(revision=revision, rule=rule.id, due_by=due_by, limit=numbers["alert_limit"])
-    alerts = alerts_of(trace, *candidates, residence, told, references)
-    return stored_as.write_alerts(cur, stored.trace_id, alerts, now)
+    told = read_told(cur, stored.trace_id, references.persons)
+    trace = Trace(revision=stored.revision + 1, rule=rule.id, due_by=due_by, limit=numbers["alert_limit"])
+    dropped = read_dropped(cur, case.case_id)
+    alerts = alerts_of(trace, *candidates, residence, told, references, causes, dropped)
+    return stored_as.write_alerts(cur, stored.trace_id, alerts, now) if alerts else []
 
 
 def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], partitions: int) -> list[Message]:
@@ -236,7 +264,7 @@ def _header(
     ]
     return {
         "rule": msgspec.to_builtins(rule),
-        "windows": {zone: [utc_of(at).isoformat() for at in window] for zone, window in seen.windows.items()},
+        "windows": _told_windows(seen),
         "day_zero": case.day_zero.isoformat(),
         "day_zero_is": "onset" if case.date_onset else "specimen",
         "requested_by": case.requested_by,
@@ -251,6 +279,10 @@ def _header(
         },
         "graph": measures_of(graph_of(references("", None), edges)),
     }
+
+
+def _told_windows(seen: Seen) -> dict[str, list[str]]:
+    return {zone: [utc_of(at).isoformat() for at in window] for zone, window in seen.windows.items()}
 
 
 def _our_version() -> str:

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
-from typing import Final, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -18,8 +19,10 @@ from tracing.cases.candidates import Candidate, Exposure, ranked
 from tracing.instants import MINUTE_US
 from tracing.windows import local_day
 
-Action: TypeAlias = Literal["added", "changed", "withdrawn"]
+Action: TypeAlias = Literal["added", "changed", "withdrawn", "review"]
 BANDS: Final = ((240, "240+"), (60, "60-239"), (30, "30-59"), (15, "15-29"), (0, "0-14"))
+NOTHING_LEFT: Final = "no meeting is left that concerns this office"
+_NO_CAUSES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,10 +35,20 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What one office was told before: whether it had a summary, and the candidates it holds (by person)."""
+    """What one office was told before, and what it has acknowledged; candidates by person."""
 
     summary: bool = False
-    persons: frozenset[str] = frozenset()
+    persons: frozenset[str] = frozenset()  # whom it holds: told, and not withdrawn since
+    acknowledged: frozenset[str] = frozenset()  # of these: data alone never withdraw them
+    gone: Mapping[str, AlertData] = {}  # of these: those without a meeting any more, with the review that said so
+
+
+class News(NamedTuple):
+    """One thing to say of one candidate."""
+
+    action: Action
+    candidate: Candidate
+    reason: str
 
 
 def offices_of(candidate: Candidate, district: str = "") -> set[str]:
@@ -51,10 +64,14 @@ def alerts_of(
     residence: Mapping[str, str],
     told: Mapping[str, Told],
     reference: Callable[[str, str | None], str],
+    causes: Mapping[str, str] = _NO_CAUSES,
+    dropped: frozenset[str] = frozenset(),
 ) -> list[AlertData]:
     """Return the alerts of this revision, office by office, each office's summary first.
 
-    A summary comes first of all, and again whenever something changed that is not told one by one.
+    A summary comes first of all, and again whenever something changed that is not told one by one. A place that a
+    withdrawal frees goes to the next in rank at once. What an office has acknowledged is never withdrawn by data:
+    where less is left of it, the office is asked to review it, once, and a person decides.
 
     Args:
         trace: whose revision this is.
@@ -63,13 +80,15 @@ def alerts_of(
         residence: district where a person lives, where known.
         told: by office, what it was told before.
         reference: gives the name that an office knows a person by (None: the trace).
+        causes: why a person's candidacy changed, in words.
+        dropped: whom people no longer count as contacts: these are withdrawn even where acknowledged.
     """
     was, now = _by_office(before, residence), _by_office(after, residence)
+    known = {one.person: one for some in (after, before) for one in reversed(ranked(some))}
     alerts = []
     for office in sorted(was.keys() | now.keys() | told.keys()):
-        alerts += _office_alerts(
-            trace, office, was.get(office, {}), now.get(office, {}), told.get(office, Told()), reference
-        )
+        desk = _Desk(trace, office, told.get(office, Told()), reference, causes, dropped)
+        alerts += desk.alerts(was.get(office, {}), now.get(office, {}), known)
     return alerts
 
 
@@ -93,66 +112,102 @@ def _by_office(candidates: Iterable[Candidate], residence: Mapping[str, str]) ->
     return found
 
 
-def _office_alerts(
-    trace: Trace,
-    office: str,
-    was: Mapping[str, Candidate],
-    now: Mapping[str, Candidate],
-    told: Told,
-    reference: Callable[[str, str | None], str],
-) -> list[AlertData]:
-    news, unsaid = _news(trace.limit, was, now, told)
-    trace_ref = reference(office, None)
-    ranks = {person: rank for rank, person in enumerate(now, start=1)}
-    singles = [
-        _single(trace, office, trace_ref, reference(office, candidate.person), action, candidate, ranks)
-        for action, candidate in news
-    ]
-    held = (told.persons & now.keys()) | {candidate.person for action, candidate in news if action == "added"}
-    rest = (now.keys() - held) | (was.keys() - told.persons)  # on the list only, now or before
-    if (now and not told.summary) or (rest and (news or unsaid)):
-        return [_summary(trace, office, trace_ref, now.values(), len(held)), *singles]
-    return singles
+class _Desk(NamedTuple):
+    """One office: what it is told of one revision."""
+
+    trace: Trace
+    office: str
+    told: Told
+    reference: Callable[[str, str | None], str]
+    causes: Mapping[str, str]
+    dropped: frozenset[str]
+
+    def alerts(
+        self, was: Mapping[str, Candidate], now: Mapping[str, Candidate], known: Mapping[str, Candidate]
+    ) -> list[AlertData]:
+        """Return the office's alerts.
+
+        Args:
+            was: its candidates of the revision before, by person, in rank order.
+            now: those of this one.
+            known: all candidates of both, whomever they concern: where somebody moved away, the office is told too.
+        """
+        news = [*self._losses(now, known), *self._changes(was, now)]
+        gains, unsaid = self._gains(was, now)
+        news += gains
+        unsaid |= any(person not in now and person not in self.told.persons for person in was)
+        ranks = {person: rank for rank, person in enumerate(now, start=1)}
+        singles = [_single(self, one, ranks.get(one.candidate.person, 0)) for one in news] + self._closed(now)
+        held = (self.told.persons & now.keys()) | {one.candidate.person for one in gains}
+        rest = (now.keys() - held) | (was.keys() - self.told.persons)  # on the list only, now or before
+        if (now and not self.told.summary) or (rest and (singles or unsaid)):
+            return [
+                _summary(self.trace, self.office, self.reference(self.office, None), now.values(), len(held)),
+                *singles,
+            ]
+        return singles
+
+    def _losses(self, now: Mapping[str, Candidate], known: Mapping[str, Candidate]) -> list[News]:
+        news: list[News] = []
+        for person in sorted(self.told.persons - now.keys() - self.told.gone.keys()):
+            if person in known:
+                review = person in self.told.acknowledged and person not in self.dropped
+                why = _because(NOTHING_LEFT, self.causes.get(person, ""))
+                news.append(News("review" if review else "withdrawn", known[person], why))
+        return news
+
+    def _changes(self, was: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> list[News]:
+        news: list[News] = []
+        for person, candidate in now.items():
+            if person not in self.told.persons:
+                continue
+            before, cause = was.get(person), self.causes.get(person, "")
+            if person in self.told.gone:
+                news.append(News("changed", candidate, _because(_reason(candidate), cause)))
+            elif before is not None and before.facts != candidate.facts:
+                weaker = _weaker(before, candidate) if person in self.told.acknowledged else ""
+                action: Action = "review" if weaker else "changed"
+                news.append(News(action, candidate, _because(_reason(candidate), weaker, cause)))
+        return news
+
+    def _gains(self, was: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> tuple[list[News], bool]:
+        """Return who is new to the office, as far as there is room, and whether there is news beyond."""
+        news: list[News] = []
+        room, unsaid = self.trace.limit - len(self.told.persons & now.keys()), False
+        for person, candidate in now.items():
+            if person in self.told.persons:
+                continue
+            if len(news) < room:
+                news.append(News("added", candidate, _because(_reason(candidate), self.causes.get(person, ""))))
+            else:
+                unsaid |= person not in was or was[person].facts != candidate.facts
+        return news, unsaid
+
+    def _closed(self, now: Mapping[str, Candidate]) -> list[AlertData]:
+        """Return the withdrawals of those without a meeting whom people have now dropped."""
+        trace, ref = self.trace, self.reference(self.office, None)
+        return [
+            msgspec.structs.replace(
+                last,
+                alert_id=alert_id(trace, ref, last.contact_ref, self.office),
+                version=trace.revision,
+                action="withdrawn",
+                reason="dropped by people",
+            )
+            for person, last in sorted(self.told.gone.items())
+            if person in self.dropped and person not in now
+        ]
 
 
-def _news(
-    limit: int, was: Mapping[str, Candidate], now: Mapping[str, Candidate], told: Told
-) -> tuple[list[tuple[Action, Candidate]], bool]:
-    """Return what to say one by one, and whether anything else changed."""
-    news: list[tuple[Action, Candidate]] = [
-        ("withdrawn", was[person]) for person in sorted(told.persons - now.keys()) if person in was
-    ]
-    room = limit - len(told.persons & now.keys())
-    unsaid = any(person not in now and person not in told.persons for person in was)
-    for person, candidate in now.items():
-        known = person in was
-        if known and was[person].facts == candidate.facts:
-            continue
-        if person in told.persons:
-            news.append(("changed", candidate))
-        elif room > 0:
-            news.append(("added", candidate))
-            room -= 1
-        else:
-            unsaid = True
-    return news, unsaid
-
-
-def _single(
-    trace: Trace,
-    office: str,
-    trace_ref: str,
-    contact_ref: str,
-    action: Action,
-    candidate: Candidate,
-    ranks: Mapping[str, int],
-) -> AlertData:
-    shown = _shown(office, candidate)
+def _single(desk: _Desk, news: News, rank: int) -> AlertData:
+    trace, candidate = desk.trace, news.candidate
+    trace_ref, contact_ref = desk.reference(desk.office, None), desk.reference(desk.office, candidate.person)
+    shown = _shown(desk.office, candidate)
     return AlertData(
-        alert_id=alert_id(trace, trace_ref, contact_ref, office),
+        alert_id=alert_id(trace, trace_ref, contact_ref, desk.office),
         version=trace.revision,
-        action=action,
-        office=office,
+        action=news.action,
+        office=desk.office,
         trace_ref=trace_ref,
         contact_ref=contact_ref,
         facility_id=shown.place.facility_id,
@@ -160,12 +215,26 @@ def _single(
         date=local_day(shown.start, shown.place.time_zone).isoformat(),
         minutes_band=minutes_band(candidate.overlap_us),
         degree=candidate.degree,
-        rank=ranks.get(candidate.person, 0),
+        rank=rank,
         rule=trace.rule,
         due_by=trace.due_by,
-        reason=_reason(candidate),
+        reason=news.reason,
         already_case=candidate.already_case,
     )
+
+
+def _weaker(before: Candidate, after: Candidate) -> str:
+    """Return in what the evidence is weaker than it was, in words and bands; empty when it is not."""
+    if after.degree > before.degree:
+        return f"evidence is weaker: degree {after.degree} instead of {before.degree}"
+    if after.overlap_us >= before.overlap_us:
+        return ""
+    less, more = minutes_band(after.overlap_us), minutes_band(before.overlap_us)
+    return "evidence is weaker: " + (f"{less} min instead of {more}" if less != more else "less time together")
+
+
+def _because(*reasons: str) -> str:
+    return "; ".join(filter(None, reasons))
 
 
 def _reason(candidate: Candidate) -> str:

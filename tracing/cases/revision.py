@@ -9,7 +9,6 @@ import msgspec
 from schemas.codec import encode
 from schemas.errors import NotFound
 from schemas.events import Alert, AlertData
-from tracing.cases.alerts import Told
 from tracing.cases.candidates import Candidate, Exposure, Place
 from tracing.cases.facts import Case
 from tracing.cases.rows import EPIDEMIOLOGISTS, new_reference, read_cases, us
@@ -26,6 +25,8 @@ class Stored(NamedTuple):
     revision: int
     person: str
     case: Case
+    revised_at: int  # 0 before the first revision
+    windows: dict[str, list[str]]  # from when to when it looked, by time zone; empty when its case was not open
 
 
 class References:
@@ -68,7 +69,8 @@ def read_trace_row(cur: Cursor, case_id: str, rule: str) -> Stored:
         NotFound: no trace of this case under this rule was opened.
     """
     cur.execute(
-        'select t.trace_id, t.revision, c.person::text from trace t join "case" c using (case_id)'
+        f"select t.trace_id, t.revision, c.person::text, {us('coalesce(t.revised_at, to_timestamp(0))')},"  # noqa: S608 — our own expression
+        """ coalesce(t.header -> 'windows', '{}')::text from trace t join "case" c using (case_id)"""
         " where t.case_id = %s and t.rule = %s for update of t",
         (case_id, rule),
     )
@@ -76,7 +78,7 @@ def read_trace_row(cur: Cursor, case_id: str, rule: str) -> Stored:
     if row is None:
         raise NotFound("no such trace")
     case = next(case for case in read_cases(cur, row[2]) if case.case_id == case_id)
-    return Stored(row[0], row[1], row[2], case)
+    return Stored(row[0], row[1], row[2], case, row[3], msgspec.json.decode(row[4]))
 
 
 def read_candidates(cur: Cursor, trace_id: int) -> list[Candidate]:
@@ -115,37 +117,29 @@ def write_candidates(cur: Cursor, trace_id: int, candidates: Sequence[Candidate]
 
 
 def write_trace_row(
-    cur: Cursor, stored: Stored, revision: int, window: tuple[int, int] | None, header: dict[str, Any]
+    cur: Cursor,
+    stored: Stored,
+    revision: int,
+    window: tuple[int, int] | None,
+    closes_at: int | None,
+    header: dict[str, Any],
 ) -> None:
-    """Store what the run was; a case that is not open has a closed trace."""
+    """Store what the run was. Closed is the trace of a case that is not open, or past the time when it closes."""
+    closing = utc_of(closes_at) if closes_at is not None else None
     cur.execute(
-        "update trace set revision = %s, state = %s, due = false, window_from = %s, window_to = %s, header = %s,"
+        "update trace set revision = %s, state = case when %s and coalesce(%s > now(), true) then 'open' else 'closed'"
+        " end, due = false, window_from = %s, window_to = %s, closes_at = %s, header = %s,"
         " revised_at = clock_timestamp() where trace_id = %s",
         (
             revision,
-            "open" if stored.case.state == "open" else "closed",
+            stored.case.state == "open",
+            closing,
             *((utc_of(window[0]), utc_of(window[1])) if window else (None, None)),
+            closing,
             msgspec.json.encode(header).decode(),
             stored.trace_id,
         ),
     )
-
-
-def read_told(cur: Cursor, trace_id: int, references: References) -> dict[str, Told]:
-    """Return what each office was told of the trace: the candidates it holds are those not withdrawn since."""
-    cur.execute(
-        "select distinct on (office, contact_ref) office, contact_ref, action from alert where trace_id = %s"
-        " order by office, contact_ref, revision desc",
-        (trace_id,),
-    )
-    rows = cur.fetchall()
-    told = {}
-    for office in {row[0] for row in rows}:
-        held = {ref for at, ref, action in rows if at == office and ref and action != "withdrawn"}
-        persons = {references.persons[office, ref] for ref in held if (office, ref) in references.persons}
-        summary = any(at == office and not ref for at, ref, _ in rows)
-        told[office] = Told(summary=summary, persons=frozenset(person for person in persons if person))
-    return told
 
 
 def write_alerts(cur: Cursor, trace_id: int, alerts: Iterable[AlertData], at: datetime) -> list[Alert]:
