@@ -1,16 +1,17 @@
-"""Named places in the fold and the relay at which a test lets the process die, as by `kill -9`.
+"""Named places in the workers and the relay at which a test lets the process die, as by `kill -9`.
 
 `reach` costs a comparison; unless the setting JEJAK_FAILPOINT names a place, nothing happens anywhere. A name stands
-for the moment after it happened, so it is also the moment before what comes next.
+for the moment after it happened, so it is also the moment before what comes next. `statement:7` is the moment after
+the seventh statement that a watched connection sent, whatever it was: so no statement is forgotten.
 """
 
 import os
 import signal
 from threading import Thread
 from time import sleep
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
-from tracing.store import Connection
+from tracing.store import Connection, Cursor
 
 FOLD: Final = (
     "positions locked",
@@ -31,9 +32,35 @@ FOLD: Final = (
     "committed",
     "acked",
 )
+TRACES: Final = (
+    "positions locked",
+    "statuses ended",
+    "fact stored",
+    "trace opened",
+    "run done",
+    "alerts left",
+    "positions moved",
+    "commit sent",
+    "committed",
+)
 RELAY: Final = ("rows taken", "events sent", "events confirmed", "rows marked")
-NAMES: Final = frozenset(FOLD + RELAY)
+STATEMENT: Final = "statement"
+NAMES: Final = frozenset((*FOLD, *TRACES, *RELAY, STATEMENT))
 ANSWER_S: Final = 0.001  # about what a commit takes: it may be answered or not, we never saw it
+
+
+class _Watched(Cursor):
+    """A cursor whose every statement is a place."""
+
+    def execute(self, *args: Any) -> None:  # noqa: ANN401 — psycopg2's
+        """Execute, and die here if this is the place."""
+        super().execute(*args)
+        reach(STATEMENT)
+
+    def copy_expert(self, *args: Any) -> None:  # noqa: ANN401 — psycopg2's
+        """Copy, and die here if this is the place."""
+        super().copy_expert(*args)
+        reach(STATEMENT)
 
 
 class _Armed:
@@ -52,6 +79,12 @@ def reach(name: str) -> None:
     """Die here if this is the place."""
     if name == _Armed.name and _is_now():
         _die()
+
+
+def watch_statements(conn: Connection) -> None:
+    """Let every statement of this connection be a place, if one is armed; else nothing is watched and costs."""
+    if _Armed.name == STATEMENT:
+        conn.cursor_factory = _Watched
 
 
 def reach_commit(conn: Connection) -> None:

@@ -19,7 +19,7 @@ from psycopg2.extras import execute_values
 from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, StopWorker, Unavailable
 from schemas.settings import Settings
 from streams.batches import Batch, Log, Partition, Record
-from streams.failpoints import reach, reach_commit
+from streams.failpoints import reach, reach_commit, watch_statements
 from streams.metrics import FOLD_BATCH_SECONDS, FOLD_LAG, FOLD_RECORDS, FOLD_RETRIES
 from streams.sealing import Seal
 from streams.watchdog import Progress
@@ -218,6 +218,7 @@ class BatchStore:
     def _connection(self) -> Connection:
         if self._conn is None or self._conn.closed:
             conn = self._conn = connect(self._settings, self._role)
+            watch_statements(conn)
             with conn, conn.cursor() as cur:
                 cur.execute(SESSION)
                 check_partitions(cur, self._settings)

@@ -16,6 +16,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
 from schemas.errors import StopWorker, Unavailable
 from schemas.settings import Settings
+from streams.failpoints import watch_statements
 from streams.store import Source, is_trouble
 from tracing.store import connect
 
@@ -52,6 +53,7 @@ class Outbox:
     def __init__(self, settings: Settings, role: str = "jejak_relay") -> None:
         self._me = str(uuid4())
         self._conn = connect(settings, role)
+        watch_statements(self._conn)
         with _explained():
             self._conn.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
             self._ask("listen outbox")
