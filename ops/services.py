@@ -20,7 +20,8 @@ def service_groups(settings: Settings) -> list[list[Service]]:
         _service(settings, f"visits-{slot}", "worker", "visits", f"--slot={slot}") for slot in range(settings.workers)
     ]
     traces = _service(settings, "traces", "worker", "traces")
-    return [[_service(settings, "gate", "gate")], [*visits, traces], [_service(settings, "relay", "relay")]]
+    standing = _service(settings, "standing", "worker", "standing")
+    return [[_service(settings, "gate", "gate")], [*visits, traces, standing], [_service(settings, "relay", "relay")]]
 
 
 def gate_url(settings: Settings) -> str:

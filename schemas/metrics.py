@@ -52,6 +52,12 @@ TRACE_SECONDS = Metric(name="jejak_trace_seconds", kind="histogram", doc="Second
 TRACE_ALERTS = Metric(
     name="jejak_trace_alerts_total", kind="counter", labels=("action",), doc="Alerts written for health offices."
 )
+ALERTS_UNACKNOWLEDGED = Metric(
+    name="jejak_alerts_unacknowledged",
+    kind="gauge",
+    labels=("escalated",),
+    doc="Alerts about candidates that no office has acknowledged; escalated: for longer than the hours allowed.",
+)
 AUDIT_DIFFERENCES = Metric(
     name="jejak_audit_differences", kind="gauge", labels=("check",), doc="Rows found wrong by the latest whole audit."
 )
@@ -71,6 +77,7 @@ METRICS: tuple[Metric, ...] = (
     RELAY_WAITING,
     TRACE_SECONDS,
     TRACE_ALERTS,
+    ALERTS_UNACKNOWLEDGED,
     AUDIT_DIFFERENCES,
     AUDIT_FINISHED,
 )

@@ -35,11 +35,13 @@ STOP_TIMEOUT_S: Final = 10.0
 GC_THRESHOLD: Final = 100_000
 BEAT_S: Final = 0.2
 METRICS_EVERY: Final = 25  # beats: 5 s
+TICK_EVERY: Final = 25
 FETCH_BYTES: Final = 4 * 1024 * 1024  # per partition: so that a batch can reach `batch_max`
 _log = structlog.get_logger(__name__)
 
 
 ApplyAll: TypeAlias = Callable[[Sequence[Batch]], None]
+Tick: TypeAlias = Callable[[], None]
 
 
 class Handler(Protocol):
@@ -164,8 +166,9 @@ def run_worker(
     *,
     batch_max: int = 0,
     apply_all: ApplyAll | None = None,
+    tick: Tick | None = None,
 ) -> None:
-    """Run the worker until SIGTERM or SIGINT.
+    """Run the worker until SIGTERM or SIGINT; `tick` is called every 5 s, in the database thread.
 
     Raises:
         StopWorker: it must end with that exit code: 1 for anything of Kafka's or Faust's.
@@ -178,7 +181,7 @@ def run_worker(
     async def run() -> None:
         metrics_file = settings.home / "run" / "metrics" / f"{name}-{slot}.prom"
         app = build_app(settings, name, topics, handler, slot, batch_max=batch_max, apply_all=apply_all)
-        await _run(app, f"{name}-{slot}", metrics_file)
+        await _run(app, f"{name}-{slot}", metrics_file, tick)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
@@ -200,18 +203,21 @@ async def _fold(app: Pump, stream: Any, intake: Intake, apply_all: ApplyAll | No
         reach("acked")
 
 
-async def _run(app: Pump, name: str, metrics_file: Path) -> None:
+async def _run(app: Pump, name: str, metrics_file: Path, tick: Tick | None) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+    for wanted in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(wanted, asked.set)
     watch(app.handler.progress, name)
     starting = asyncio.ensure_future(app.start())
     _log.info("worker starts", worker=name)
-    async for _ in _beats(app, metrics_file):
+    ticking: asyncio.Future[Any] | None = None
+    async for number in _beats(app, metrics_file):
         ended = app.should_stop or (starting.done() and starting.exception() is not None)
         if asked.is_set() or app.failure or ended:
             break
+        if tick is not None and number % TICK_EVERY == 1 and (ticking is None or ticking.done()):
+            ticking = asyncio.ensure_future(app.in_database_thread(_call, tick))
     # A service that crashed on purpose still has children to stop; one that hangs must not keep us.
     stopping: Coroutine[Any, Any, None] = app.stop()
     with suppress(Exception):
@@ -228,10 +234,14 @@ async def _run(app: Pump, name: str, metrics_file: Path) -> None:
         raise StopWorker(f"Kafka ended the worker: {type(reason).__name__}")
 
 
-async def _beats(app: Pump, metrics_file: Path) -> AsyncIterator[None]:
+def _call(tick: Tick) -> None:
+    tick()
+
+
+async def _beats(app: Pump, metrics_file: Path) -> AsyncIterator[int]:
     for number in count():
         app.handler.progress.beat(app.lag())
-        yield
+        yield number
         if number % METRICS_EVERY == 0:
             with suppress(OSError):  # a home that cannot be written must not stop the fold
                 write_metrics(metrics_file)

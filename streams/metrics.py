@@ -33,6 +33,7 @@ RELAY_EVENTS = _counter(metrics.RELAY_EVENTS)
 RELAY_WAITING = _gauge(metrics.RELAY_WAITING)
 TRACE_SECONDS = _histogram(metrics.TRACE_SECONDS)
 TRACE_ALERTS = _counter(metrics.TRACE_ALERTS)
+ALERTS_UNACKNOWLEDGED = _gauge(metrics.ALERTS_UNACKNOWLEDGED)
 
 
 def write_metrics(path: Path) -> None:

@@ -5,9 +5,6 @@ and moves the position; a worker killed in between finds the fact stored and the
 """
 
 from collections.abc import Mapping, Sequence
-from functools import partial
-from itertools import groupby
-from operator import itemgetter
 from typing import Final
 
 from schemas.codec import Codec
@@ -18,12 +15,21 @@ from schemas.settings import Settings
 from schemas.topics import CONTACT_DECISION, TEST_RESULT, TRACE_REQUEST
 from streams.app import run_worker
 from streams.batches import Record
-from streams.metrics import TRACE_ALERTS, TRACE_SECONDS
+from streams.failpoints import reach
+from streams.runs import TRACE, put_out, run_one
 from streams.sealing import Seal, read_seal
-from streams.store import BatchStore, Dead, Result, Source, due_records, lock_position, write_outbox
+from streams.store import (
+    BatchStore,
+    Dead,
+    Result,
+    Source,
+    due_records,
+    in_transaction,
+    lock_position,
+)
 from tracing.cases.register import Fact, register
 from tracing.cases.rows import due_traces, person_uuid
-from tracing.job import Message, Run, end_statuses, run_trace
+from tracing.job import Message, end_statuses
 from tracing.store import Connection, Cursor
 
 ROLE: Final = "jejak_traces"
@@ -86,43 +92,38 @@ class TraceStore(BatchStore):
 
     def _store(self, conn: Connection, source: Source, record: Record) -> tuple[Result, list[tuple[str, str]]]:
         """Store the fact; return what became of it and the traces to run. With none, the position moves here."""
-        with conn, conn.cursor() as cur:
+
+        def store(cur: Cursor) -> tuple[Result, list[tuple[str, str]]]:
             at = lock_position(cur, source, self._cluster_id)
+            reach("positions locked")
             self.progress.done[source] = at
             if not due_records([record], at):
                 return Result(0, 0, ()), []
-            put_out(source, cur, end_statuses(cur, self._settings.partitions))
+            put_out(Source(TRACE, source.partition), cur, end_statuses(cur, self._settings.partitions))
+            reach("statuses ended")
             result = self._facts.fold(cur, source, [record])
+            reach("fact stored")
             due = [] if result.dead else due_traces(cur, person_uuid(self._facts.read(source, record).person_id))
+            reach("trace opened")
             if not due:
                 self._book(cur, source, [record], result)
-        return result, due
+            return result, due
+
+        return in_transaction(conn, store)
 
     def _run(
         self, conn: Connection, source: Source, record: Record, result: Result, due: Sequence[tuple[str, str]]
     ) -> None:
         """Run the traces; the position moves with the last."""
 
-        def finish(cur: Cursor, messages: Sequence[Message]) -> None:
-            put_out(source, cur, messages)
+        def finish(cur: Cursor, _: Sequence[Message]) -> None:
             lock_position(cur, source, self._cluster_id)
             self._book(cur, source, [record], result)
 
+        out = Source(TRACE, source.partition)  # by person, as the facts are
         for case_id, rule in due[:-1]:
-            _measure(run_trace(conn, case_id, rule, then=partial(put_out, source)))
-        _measure(run_trace(conn, *due[-1], then=finish))
-
-
-def put_out(source: Source, cur: Cursor, messages: Sequence[Message]) -> None:
-    """Leave a run's messages for the relay, in their order."""
-    for topic, some in groupby(messages, key=itemgetter(0)):
-        write_outbox(cur, source, topic, [(one.partition, one.key, one.value) for one in some])
-
-
-def _measure(run: Run) -> None:
-    TRACE_SECONDS.observe(run.run_ms / 1000)
-    for alert in run.alerts:
-        TRACE_ALERTS.labels(alert.data.action).inc()
+            run_one(conn, case_id, rule, out)
+        run_one(conn, *due[-1], out, finish)
 
 
 def run(settings: Settings, slot: int) -> None:

@@ -16,7 +16,7 @@ FRESH_S = 30.0  # workers write their metrics every 5 s, the relay every 10 s
 
 
 @click.command()
-@click.argument("service", type=click.Choice(["gate", "visits", "traces", "relay"]))
+@click.argument("service", type=click.Choice(["gate", "visits", "traces", "standing", "relay"]))
 @click.pass_obj
 def healthy(settings: Settings, service: str) -> None:
     """End with 0 when the service works here, with 2 and a line that says what does not, e.g. `jejak healthy gate`."""

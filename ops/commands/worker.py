@@ -22,7 +22,7 @@ class Service(Protocol):
 
 
 @click.command()
-@click.argument("service", type=click.Choice(["visits", "traces"]))
+@click.argument("service", type=click.Choice(["visits", "traces", "standing"]))
 @click.option(
     "--slot", metavar="NUMBER|auto", default="0", help="The worker's number: a restart keeps it. auto: a free one."
 )

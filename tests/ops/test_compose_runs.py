@@ -169,7 +169,13 @@ def test_together_they_count_a_scan(containers: Containers) -> None:
 
 
 def test_the_gate_shows_the_metrics_of_all(containers: Containers) -> None:
-    wanted = {'service="visits-0"', 'service="visits-1"', 'service="traces-0"', 'service="relay"'}
+    wanted = {
+        'service="visits-0"',
+        'service="visits-1"',
+        'service="traces-0"',
+        'service="standing-0"',
+        'service="relay"',
+    }
 
     def are_shown() -> bool:
         text = httpx.get(f"{gate_url(containers.settings)}/metrics").text

@@ -121,6 +121,12 @@ class Town:
 
     def stay(self, person_id: str, facility_id: str, start: str, end: str, **changes: Any) -> Visit:
         """Store a visit; times are local to the facility."""
+        visit = self.visit(person_id, facility_id, start, end, **changes)
+        self.stays([visit])
+        return visit
+
+    def visit(self, person_id: str, facility_id: str, start: str, end: str, **changes: Any) -> Visit:
+        """Return a visit; times are local to the facility."""
         zone = ZoneInfo(FACILITIES[facility_id][2])
         values: dict[str, Any] = {
             "visit_id": uuid7(),
@@ -134,9 +140,7 @@ class Town:
             "check_out_estimated": False,
             "role": "visitor",
         }
-        visit = Visit(**values | changes)
-        self.stays([visit])
-        return visit
+        return Visit(**values | changes)
 
     def stays(self, visits: Iterable[Visit]) -> None:
         visits = list(visits)

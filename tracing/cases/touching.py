@@ -1,0 +1,120 @@
+"""Which traces a changed visit can touch. It only narrows and never misses; the run of the trace decides.
+
+A trace is a function of the case's visits, of whom they met, of the visits of candidates of first degree, and of whom
+those met. Each change is held against the visits as they are stored now: what another change makes new is that one's
+to find. So a visit touches a trace when it is the case's own or such a candidate's, when it is near one of
+theirs in time and in the same facility, or when its person once rode with one of them. Takes a cursor; no commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Final, NamedTuple
+
+from schemas.events import VisitChange
+from tracing.cases.acknowledged import TRACE_LOCK
+from tracing.cases.rows import person_uuid
+from tracing.instants import MINUTE_US, us_of
+from tracing.rulesets import rule_sets
+from tracing.store import Cursor
+
+GRID_US: Final = 20 * MINUTE_US  # a derived interval begins or ends no further from the stay than its grid
+
+_TOUCHED: Final = """
+    with changed as (select unnest(%s::uuid[]) as person),
+    near as (
+        select person from changed
+        union select person from trace_met(%s::int[], %s::bigint[], %s::bigint[], 0)
+        union select r.person from changed join scan s using (person) join scan r on r.group_id = s.group_id
+            where s.group_id <> '' and r.group_id <> ''
+    ), found as (
+        select t.trace_id from near join "case" c using (person) join trace t using (case_id)
+        union select d.trace_id from near join candidate d using (person) where d.degree = 1
+        union select unnest(%s::bigint[])
+    )
+    select t.trace_id, t.case_id, t.rule, c.person::text, c.area, coalesce(t.closes_at <= now(), false)
+    from found join trace t using (trace_id) join "case" c using (case_id) where c.state = 'open' order by t.trace_id
+"""
+_RUNNING: Final = f"""
+    with held as (
+        select classid::bigint << 32 | objid::bigint as key from pg_locks
+        where locktype = 'advisory' and objsubid = 1
+            and database = (select oid from pg_database where datname = current_database())
+    )
+    select t.trace_id from trace t where exists (select from held)
+        and {TRACE_LOCK.format("t.case_id || '|' || t.rule")} in (select key from held)
+"""  # noqa: S608 — our own expression
+
+
+class Span(NamedTuple):
+    """A facility and a time."""
+
+    place: int
+    start: int
+    end: int
+
+
+class Touched(NamedTuple):
+    """A trace that has to be looked at again."""
+
+    trace_id: int
+    case_id: str
+    rule: str
+    person: str  # whose case it is
+    area: str
+    closed: bool  # its time is over: nobody waits for it any more
+
+
+def touched_by(cur: Cursor, changes: Sequence[VisitChange]) -> list[Touched]:
+    """Return the traces that the changes can touch; of cases that are open only.
+
+    A trace that is being run at this moment counts as touched: its run may have begun before the change was stored,
+    and what it will store is not there yet to hold the change against.
+    """
+    if not changes:
+        return []
+    cur.execute(_RUNNING)  # first: whoever began later than this sees the changes
+    running = [row[0] for row in cur.fetchall()]
+    spans = _spans(cur, changes)
+    cur.execute(
+        _TOUCHED,
+        (
+            sorted({person_uuid(change.person_id) for change in changes}),
+            [span.place for span in spans],
+            [span.start for span in spans],
+            [span.end for span in spans],
+            running,
+        ),
+    )
+    return list(map(Touched._make, cur.fetchall()))
+
+
+@cache
+def reach_us() -> int:
+    """Return how far from a visit its effect may lie: the longest tail of any rule, and the grid."""
+    return max(rule.tail_us for rule in rule_sets().values()) + GRID_US
+
+
+def merged(spans: Iterable[Span]) -> list[Span]:
+    """Return the same times, each facility's in one piece where they touch."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and found[-1].place == span.place and span.start <= found[-1].end:
+            found[-1] = Span(span.place, found[-1].start, max(found[-1].end, span.end))
+        else:
+            found.append(span)
+    return found
+
+
+def _spans(cur: Cursor, changes: Iterable[VisitChange]) -> list[Span]:
+    states = [state for change in changes for state in (change.before, change.after) if state is not None]
+    cur.execute(
+        "select facility_id, facility_no from facility where facility_id = any(%s)",
+        (sorted({state.facility_id for state in states}),),
+    )
+    places = dict(cur.fetchall())
+    reach = reach_us()
+    return merged(
+        Span(places[state.facility_id], us_of(state.check_in) - reach, us_of(state.check_out) + reach)
+        for state in states
+        if state.facility_id in places
+    )
