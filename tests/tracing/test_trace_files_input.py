@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from schemas.errors import BadInput
 from tests.tracing.trace_cases import CASES, VISITS, read_table
 from tracing.files import instant_us, read_header
+from tracing.filetrace.arrow_texts import hashes, instants
 from tracing.filetrace.instant_columns import instants_us
 from tracing.filetrace.package import Question
 from tracing.filetrace.plain_rows import NotPlainError, plain_rows
@@ -280,21 +282,19 @@ def test_parts_of_any_size_give_the_same_rows(
 ANY_TIME = st.datetimes(datetime(1800, 1, 1), datetime(2199, 12, 31))  # noqa: DTZ001 — a clock's face; its offset is written beside it
 
 
-@given(
-    st.lists(
-        st.builds(
-            lambda at, digits, point, t, offset: (
-                at.isoformat(t, "microseconds").replace(".", point)[: 20 + digits - (digits == 0)] + offset
-            ),
-            ANY_TIME,
-            st.integers(0, 6),
-            st.sampled_from([".", ","]),
-            st.sampled_from(["T", " "]),
-            st.sampled_from(["Z", "+07:00", "-03:30", "+0700", "+07", "-23:59", "+05:30:15"]),
-        ),
-        max_size=5,
-    )
+ISO_TEXTS = st.builds(
+    lambda at, digits, point, t, offset: (
+        at.isoformat(t, "microseconds").replace(".", point)[: 20 + digits - (digits == 0)] + offset
+    ),
+    ANY_TIME,
+    st.integers(0, 6),
+    st.sampled_from([".", ","]),
+    st.sampled_from(["T", " "]),
+    st.sampled_from(["Z", "+07:00", "-03:30", "+0700", "+07", "-23:59", "+05:30:15"]),
 )
+
+
+@given(st.lists(ISO_TEXTS, max_size=5))
 def test_many_instants_at_once_are_each_what_it_is_alone(texts: list[str]) -> None:
     assert instants_us(texts).tolist() == [instant_us(text, field="at", line=1) for text in texts]
 
@@ -384,3 +384,26 @@ def command(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
         check=False,
         timeout=60,
     )
+
+
+@pytest.mark.parametrize("length", [3, 8, 9, 36, 64, 65])
+def test_equal_ids_have_equal_hashes_and_others_differ_wherever_they_stand(length: int) -> None:
+    ids = ["x" * place + "y" + "x" * (length - place - 1) for place in range(length)] + ["x" * length, "x", ""]
+    texts = pa.array(["before", *ids, *ids], pa.string())[1:]
+    first, second = np.split(hashes(texts), 2)
+    assert np.array_equal(first, second)
+    assert np.unique(first).size == len(ids)
+
+
+@given(st.lists(ISO_TEXTS, min_size=1, max_size=5))
+def test_instants_of_a_column_are_each_what_it_is_alone_whether_of_one_shape_or_not(texts: list[str]) -> None:
+    for column in (texts, *([text, text] for text in texts)):
+        assert instants(pa.array(column)).tolist() == [instant_us(text, field="at", line=1) for text in column]
+
+
+@pytest.mark.parametrize(
+    "text", ["2021-02-29T10:00:00Z", "2021-07-01T24:00:00+07:00", "2021-07-01T10:00:60Z", "2021-07-01T10:00:00+24:00"]
+)
+def test_a_column_of_one_shape_with_an_instant_that_cannot_be_used_is_refused(text: str) -> None:
+    with pytest.raises((BadInput, ValueError)):
+        instants(pa.array([text, text]))

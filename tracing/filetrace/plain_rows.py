@@ -5,19 +5,27 @@ whatever is not plain is `NotPlainError`, and the strict reader then says what i
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv as arrow_csv
 
 from tracing.exposure import Ints
 from tracing.files import FIELD_BYTES_MAX
 
-PART_BYTES: Final = 8 * 1024 * 1024
+T = TypeVar("T")
+
+PART_BYTES: Final = 16 * 1024 * 1024
+THREADS: Final = min(4, os.cpu_count() or 1)
 _LF: Final = ord("\n")
-_COMMA: Final = ord(",")
 _QUOTE: Final = ord('"')
+_COMMAS_ONLY: Final = arrow_csv.ParseOptions(quote_char=False, ignore_empty_lines=False)
 
 
 class NotPlainError(Exception):
@@ -25,9 +33,9 @@ class NotPlainError(Exception):
 
 
 class Part(NamedTuple):
-    """Some rows: the texts column by column, and the byte after each row."""
+    """Some rows: the texts column by column (Arrow arrays of strings), and the byte after each row."""
 
-    columns: list[Sequence[str]]
+    columns: list[Any]
     ends: Ints
 
 
@@ -37,6 +45,32 @@ def plain_rows(path: Path, begins: int, width: int, part_bytes: int = PART_BYTES
     Raises:
         NotPlainError: a row is not plain, or does not have `width` fields.
     """
+    yield from worked_parts(path, begins, width, lambda part: part, part_bytes)
+
+
+def worked_parts(
+    path: Path, begins: int, width: int, work: Callable[[Part], T], part_bytes: int = PART_BYTES
+) -> Iterator[T]:
+    """Yield what `work` makes of each part, in order; some parts are worked on at once.
+
+    Raises:
+        NotPlainError: a row is not plain, or does not have `width` fields.
+    """
+    waiting: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(THREADS) as pool:
+        try:
+            for data, at in _whole_lines(path, begins, width, part_bytes):
+                waiting.append(pool.submit(lambda data=data, at=at: work(_part(data, at, width))))  # type: ignore[misc] # mypy cannot infer a lambda with defaults
+                if len(waiting) > THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _whole_lines(path: Path, begins: int, width: int, part_bytes: int) -> Iterator[tuple[bytes, int]]:
     with path.open("rb") as file:
         file.seek(begins)
         rest = b""
@@ -45,43 +79,47 @@ def plain_rows(path: Path, begins: int, width: int, part_bytes: int = PART_BYTES
             if not newline and len(rest) > FIELD_BYTES_MAX * width:
                 raise NotPlainError
             if newline:
-                yield _part(whole + newline, begins, width)
+                yield whole + newline, begins
                 begins += len(whole) + 1
         if rest:
-            yield _part(rest + b"\n", begins, width)
+            yield rest + b"\n", begins
 
 
 def _part(data: bytes, begins: int, width: int) -> Part:
     cells = np.frombuffer(data, dtype=np.uint8)
     newlines = np.flatnonzero(cells == _LF)
-    ends = newlines + 1 + begins
     if b"\0" in data or np.diff(newlines, prepend=-1).max() > FIELD_BYTES_MAX:
         raise NotPlainError
+    if b"\r" in data and data.count(b"\r") != data.count(b"\r\n"):
+        raise NotPlainError
+    columns = _quoted_columns(data, newlines, width) if b'"' in data else _columns(data, width)
+    if len(columns) != width or len(columns[0]) != newlines.size:
+        raise NotPlainError
+    return Part(columns, newlines + 1 + begins)
+
+
+def _columns(data: bytes, width: int) -> list[Any]:
+    names = [f"f{place}" for place in range(width)]
     try:
-        text = data.decode().replace("\r\n", "\n")
-    except UnicodeDecodeError:
+        table = arrow_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=arrow_csv.ReadOptions(column_names=names, use_threads=False, block_size=len(data) + 1),
+            parse_options=_COMMAS_ONLY,
+            convert_options=arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string())),
+        )
+    except pa.ArrowInvalid:  # a row of another length, or no UTF-8
         raise NotPlainError from None
-    if "\r" in text:
-        raise NotPlainError
-    if '"' in text:
-        return Part(_quoted_columns(text, cells, newlines, width), ends)
-    separators = np.flatnonzero((cells == _LF) | (cells == _COMMA))
-    if separators.size != newlines.size * width or not np.array_equal(separators[width - 1 :: width], newlines):
-        raise NotPlainError
-    fields = text.replace("\n", ",").split(",")
-    return Part([fields[place:-1:width] for place in range(width)], ends)
+    return [column.combine_chunks() for column in table.columns]
 
 
-def _quoted_columns(
-    text: str, cells: "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]", newlines: Ints, width: int
-) -> list[Sequence[str]]:
-    quotes = np.cumsum(cells == _QUOTE, dtype=np.int64)
+def _quoted_columns(data: bytes, newlines: Ints, width: int) -> list[Any]:
+    quotes = np.cumsum(np.frombuffer(data, dtype=np.uint8) == _QUOTE, dtype=np.int64)
     if (quotes[newlines] % 2).any():  # a field over several lines
         raise NotPlainError
     try:
-        rows = list(csv.reader(text.split("\n")[:-1], strict=True))
-    except csv.Error:
+        rows = list(csv.reader(data.decode().replace("\r\n", "\n").split("\n")[:-1], strict=True))
+    except (csv.Error, UnicodeDecodeError):
         raise NotPlainError from None
-    if len(rows) != newlines.size or any(len(row) != width for row in rows):
+    if any(len(row) != width for row in rows):
         raise NotPlainError
-    return list(zip(*rows, strict=True))
+    return [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]

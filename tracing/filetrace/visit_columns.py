@@ -5,27 +5,29 @@ The strict reader alone decides what an error is and where; a law holds both rea
 
 from array import array
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from pyarrow import compute as pc
 
 from schemas.errors import BadInput
 from tracing.exposure import Ints, Visits
 from tracing.files import instant_us, read_placed_rows
-from tracing.filetrace.instant_columns import instants_us
-from tracing.filetrace.plain_rows import NotPlainError, Part, plain_rows
+from tracing.filetrace.arrow_texts import hashes, instants, numbered
+from tracing.filetrace.plain_rows import THREADS, NotPlainError, Part, worked_parts
 from tracing.instants import MINUTE_US
 
 OPTION: Final = "--visits"
 VISIT_COLUMNS: Final = ("visit_id", "person_id", "facility_id", "zone", "check_in", "check_out")
 ASSUMED_STAY_US: Final = 120 * MINUTE_US  # of a visit without check-out
 PROGRESS_ROWS: Final = 20_000
-_ANY_INSTANT: Final = "1970-01-01T00:00:00Z"
 _OPEN: Final = np.iinfo(np.int64).min  # stands for a check-out that is not there
 
 Progress: TypeAlias = Callable[[int], None]
+Numbers: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 
 
 class Columns(NamedTuple):
@@ -45,16 +47,25 @@ def read_plain(path: Path, header: Sequence[str], begins: int, progress: Progres
     Raises:
         NotPlainError: it is not plain, or something in it is wrong.
     """
+    parts = []
+    rows = 0
+    for part in worked_parts(path, begins, len(header), lambda part: _plain_part(part, header)):
+        parts.append(part)
+        rows += part.check_in.size
+        progress(rows)
+    with ThreadPoolExecutor(THREADS) as pool:
+        person = pool.submit(numbered, [part.person for part in parts])
+        repeats = pool.submit(_has_repeats, [part.id_hash for part in parts])
+        facility = pool.submit(numbered, [part.facility for part in parts])
+        zone = pool.submit(numbered, [part.zone for part in parts])
+        persons, facilities, zones = person.result(), facility.result(), zone.result()
+        if "" in persons[1] or "" in facilities[1] or repeats.result():
+            raise NotPlainError
+    check_in = _joined([part.check_in for part in parts])
+    check_out = _joined([part.check_out for part in parts])
     builder = _Builder(begins)
-    hashes = []
-    for part in plain_rows(path, begins, len(header)):
-        try:
-            hashes.append(_add_part(builder, part, header))
-        except (ValueError, BadInput):  # an instant that cannot be used
-            raise NotPlainError from None
-        progress(builder.rows)
-    if "" in builder.persons or "" in builder.facilities or _has_repeats(hashes):
-        raise NotPlainError
+    builder.texts = persons[1], facilities[1], zones[1]
+    builder.add(persons[0], facilities[0], zones[0], check_in, check_out, _joined([part.ends for part in parts]))
     return builder.columns()
 
 
@@ -76,26 +87,42 @@ def read_strictly(path: Path, begins: int, progress: Progress) -> Columns:
     return builder.columns()
 
 
-def _add_part(builder: "_Builder", part: Part, header: Sequence[str]) -> Ints:
-    """Add rows and return the hashes of their visit ids."""
+class _PlainPart(NamedTuple):
+    """Rows of a part; ids as Arrow arrays of texts."""
+
+    person: Any
+    facility: Any
+    zone: Any
+    id_hash: npt.NDArray[np.uint64]
+    check_in: Ints
+    check_out: Ints
+    ends: Ints
+
+
+def _plain_part(part: Part, header: Sequence[str]) -> _PlainPart:
     visit_id, person, facility, zone, check_in, check_out = (part.columns[header.index(name)] for name in VISIT_COLUMNS)
-    begin = instants_us(check_in)
-    end = instants_us([text or _ANY_INSTANT for text in check_out])
-    is_open = np.fromiter(map("".__eq__, check_out), np.bool_, len(check_out))
-    end[is_open] = _OPEN
-    if "" in visit_id or (end < begin)[~is_open].any():
+    closed = pc.greater(pc.binary_length(check_out), 0)
+    is_closed = closed.to_numpy(zero_copy_only=False)
+    end = np.full(is_closed.size, _OPEN)
+    try:
+        begin = instants(check_in)
+        end[is_closed] = instants(check_out.filter(closed))
+    except (ValueError, BadInput):  # an instant that cannot be used
+        raise NotPlainError from None
+    if (end < begin)[is_closed].any() or pc.equal(pc.binary_length(visit_id), 0).true_count:
         raise NotPlainError
-    builder.add(
-        builder.persons.of(person), builder.facilities.of(facility), builder.zones.of(zone), begin, end, part.ends
-    )
-    return np.fromiter(map(hash, visit_id), np.int64, len(visit_id))
+    return _PlainPart(person, facility, zone, hashes(visit_id), begin, end, part.ends)
 
 
-def _has_repeats(hashes: Sequence[Ints]) -> bool:
+def _has_repeats(parts: Sequence[npt.NDArray[np.uint64]]) -> bool:
     """Say whether two are equal; of two different ids they hardly ever are, and then the strict reader finds none."""
-    each = np.concatenate([np.empty(0, dtype=np.int64), *hashes])
+    each = np.concatenate([np.empty(0, dtype=np.uint64), *parts])
     each.sort()
     return bool((each[1:] == each[:-1]).any())
+
+
+def _joined(parts: Sequence[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
 
 
 class _Numbers(dict[str, int]):
@@ -105,9 +132,6 @@ class _Numbers(dict[str, int]):
         self[text] = number = len(self)
         return number
 
-    def of(self, texts: Sequence[str]) -> Ints:
-        return np.fromiter(map(self.__getitem__, texts), np.int64, len(texts))
-
 
 class _Builder:
     """Collects columns part by part."""
@@ -115,16 +139,16 @@ class _Builder:
     _kinds = (np.int64, np.int64, np.int64, np.int64, np.bool_, np.int32, np.int64)
 
     def __init__(self, begins: int) -> None:
-        self.rows = 0
-        self.persons, self.facilities, self.zones = _Numbers(), _Numbers(), _Numbers()
+        self.texts: tuple[list[str], list[str], list[str]] = [], [], []
         self._parts: list[list[npt.NDArray[Any]]] = [[] for _ in self._kinds]
         self._parts[6].append(np.array([begins], dtype=np.int64))
 
-    def add(self, person: Ints, facility: Ints, zone: Ints, check_in: Ints, check_out: Ints, ends: Ints) -> None:
+    def add(
+        self, person: Numbers, facility: Numbers, zone: Numbers, check_in: Ints, check_out: Ints, ends: Ints
+    ) -> None:
         """Add rows of ids, both instants (no check-out: `_OPEN`) and the byte behind each row."""
         recorded = check_out != _OPEN
         out = np.where(recorded, check_out, check_in + ASSUMED_STAY_US)
-        self.rows += person.size
         for parts, kind, column in zip(
             self._parts, self._kinds, (person, facility, check_in, out, recorded, zone, ends), strict=True
         ):
@@ -137,9 +161,7 @@ class _Builder:
             Visits(whole[0], whole[1], whole[2], whole[3], whole[4]),
             whole[5],
             whole[6],
-            list(self.persons),
-            list(self.facilities),
-            list(self.zones),
+            *self.texts,
         )
 
     def _whole(self, place: int) -> npt.NDArray[Any]:
@@ -153,6 +175,7 @@ class _Rows:
 
     def __init__(self, builder: _Builder) -> None:
         self._builder = builder
+        self._persons, self._facilities, self._zones = _Numbers(), _Numbers(), _Numbers()
         self._visit_ids: set[str] = set()
         self._columns = [array("q") for _ in range(6)]
 
@@ -169,9 +192,9 @@ class _Rows:
         if check_in > check_out != _OPEN:
             raise BadInput("is before check_in", field="check_out", line=line)
         values = (
-            self._builder.persons[row["person_id"]],
-            self._builder.facilities[row["facility_id"]],
-            self._builder.zones[row["zone"]],
+            self._persons[row["person_id"]],
+            self._facilities[row["facility_id"]],
+            self._zones[row["zone"]],
             check_in,
             check_out,
             begins,
@@ -186,4 +209,5 @@ class _Rows:
             np.array(column, dtype=np.int64) for column in self._columns
         )
         ends = np.append(begins, end)[1:] if begins.size else begins
+        self._builder.texts = list(self._persons), list(self._facilities), list(self._zones)
         self._builder.add(person, facility, zone, check_in, check_out, ends)
