@@ -156,7 +156,7 @@ def make_key(
         raise BadInput("must be 1 to 64 letters, digits, blanks or .@_-", field="--name")
     if role not in ROLES:
         raise BadInput("is not one of the allowed values", field="--role")
-    area = _area(area)
+    area = area_of(area, field="--area")
     _check_scope(role, facility, area)
     if facility and facility not in {row.facility_id for row in store.list_facilities(conn)}:
         raise NotFound("no such facility: `jejak facilities list` shows them")
@@ -197,13 +197,18 @@ def refuse_demo(settings: Settings, keys: Iterable[KeyRow], now: datetime) -> No
         )
 
 
-def _area(text: str) -> str:
+def area_of(text: str, *, field: str = "area") -> str:
+    """Return an area as it is stored: nothing, `all`, or a code as Kemendagri writes it (`36`, `36.71`).
+
+    Raises:
+        BadInput: it is none of these.
+    """
     if not text or text == EVERYWHERE:
         return text
     try:
         digits = office_of(text)[1:]
     except ValueError as error:
-        raise BadInput(str(error), field="--area") from error
+        raise BadInput(str(error), field=field) from error
     return ".".join(filter(None, (digits[:2], digits[2:])))
 
 

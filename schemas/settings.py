@@ -46,6 +46,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1
     host: Annotated[str, _doc("Address the gate listens on.")] = "127.0.0.1"
     port: Annotated[Port, _doc("Port the gate listens on; 0 takes a free one.")] = 8080
+    public_url: Annotated[
+        str,
+        Meta(pattern="^(https?://[^/]+)?$"),
+        _doc("How people reach the gate, for links in mail and on posters; empty: where it listens."),
+    ] = ""
+    smtp_host: Annotated[str, _doc("Server that sends the portal's mail; empty: it stays in the outbox.")] = ""
+    smtp_port: Annotated[Port, _doc("Its port.")] = 587
+    smtp_user: Annotated[str, _doc("Its user, password in secrets/smtp/<user>; empty: it needs none.")] = ""
+    smtp_from: Annotated[str, _doc("Sender of the portal's mail.")] = "jejak@localhost"
+    smtp_tls: Annotated[bool, _doc("Send mail over STARTTLS only (true or false).")] = True
     workers: Annotated[int, Meta(ge=1, le=64), _doc("Worker processes of the visits fold.")] = 1
     demo: Annotated[bool, _doc("Demo mode: subjects of type test, random demo keys, a banner (true or false).")] = False
     batch_max: Annotated[int, Meta(ge=1, le=100_000), _doc("Records per fold transaction, at most.")] = 5_000
