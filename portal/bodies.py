@@ -13,6 +13,7 @@ from portal.nik import holds_nik
 from schemas.codec import Codec
 from schemas.errors import InvalidEvent
 from schemas.events import Assurance, Channel, FacilityId, Gate, Instant, Role, Text, Uuid7
+from tracing.cases.unacknowledged import Waiting
 
 AHEAD_MAX: Final = timedelta(minutes=5)  # a phone's clock may be ahead of ours by so much
 
@@ -103,6 +104,13 @@ class DecisionBody(Body, frozen=True, kw_only=True):
     reason: Named
 
 
+class JudgementBody(Body, frozen=True, kw_only=True):
+    """An office's judgement of the candidate whom an alert names."""
+
+    decision: Literal["confirmed", "dropped", "undecided"]
+    reason: Named
+
+
 class ScanAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one scan; `scan_id` is null where none of the right form was sent."""
 
@@ -150,12 +158,19 @@ class CaseLine(msgspec.Struct, frozen=True, kw_only=True):
     requested_by: str
     reason: str
     opened_at: datetime
+    trace_state: str  # empty where there is no trace yet; `stale` waits to be asked for again
 
 
 class CaseList(msgspec.Struct, frozen=True, kw_only=True):
     """Cases, those that wait for an approval first."""
 
     cases: list[CaseLine]
+
+
+class AlertList(msgspec.Struct, frozen=True, kw_only=True):
+    """Alerts that nobody has acknowledged, the longest waiting first."""
+
+    alerts: list[Waiting]
 
 
 class OccupancyAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -206,7 +221,7 @@ class HourBandsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 READERS: Final[dict[type[msgspec.Struct], Codec[Any]]] = {
-    kind: Codec(kind) for kind in (ScanBody, TestResultBody, TraceBody, ApprovalBody, DecisionBody)
+    kind: Codec(kind) for kind in (ScanBody, TestResultBody, TraceBody, ApprovalBody, DecisionBody, JudgementBody)
 }
 
 # Fields in which somebody may write anything; they go on topics and into tables in clear.
@@ -216,6 +231,7 @@ FREE_TEXT: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     TraceBody: ("case_id", "reason"),
     ApprovalBody: ("reason",),
     DecisionBody: ("contact_ref", "reason"),
+    JudgementBody: ("reason",),
 }
 
 

@@ -33,6 +33,7 @@ BODIES: Final = (
     bodies.TraceBody,
     bodies.ApprovalBody,
     bodies.DecisionBody,
+    bodies.JudgementBody,
 )
 KEY: Final = "key"
 NEEDS_KEY: Final[list[dict[str, list[str]]]] = [{KEY: []}]

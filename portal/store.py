@@ -76,6 +76,7 @@ class CaseRow(msgspec.Struct, frozen=True):
     requested_by: str
     reason: str
     opened_at: datetime
+    trace_state: str  # of its trace, as it is now; empty: none
 
 
 class ResultRow(msgspec.Struct, frozen=True):
@@ -267,13 +268,17 @@ def find_case(conn: Connection, case_id: str) -> CaseRow | None:
         return CaseRow(*row) if row else None
 
 
-def list_cases(conn: Connection, area: str, principal: str, limit: int) -> list[CaseRow]:
-    """Return the cases of an area (`all`, a province, a district) and those `principal` asked for, pending first."""
+def list_cases(conn: Connection, area: str, principal: str, state: str, limit: int) -> list[CaseRow]:
+    """Return the cases of an area (`all`, a province, a district) and those `principal` asked for, pending first.
+
+    With a `state` only those whose case or trace has it.
+    """
     with conn.cursor() as cursor:
         cursor.execute(
-            f"{_CASES} where %(area)s = 'all' or area = %(area)s or area like %(area)s || '.%%'"
-            " or requested_by = %(principal)s order by state <> 'pending', opened_at desc, case_id limit %(limit)s",
-            {"area": area, "principal": principal, "limit": limit},
+            f"{_CASES} where (%(area)s = 'all' or area = %(area)s or area like %(area)s || '.%%'"
+            " or requested_by = %(principal)s) and (%(state)s = '' or state = %(state)s or trace_state = %(state)s)"
+            " order by state <> 'pending', opened_at desc, case_id limit %(limit)s",
+            {"area": area, "principal": principal, "state": state, "limit": limit},
         )
         return [CaseRow(*row) for row in cursor.fetchall()]
 
@@ -363,8 +368,10 @@ def put_areas(conn: Connection, areas: Sequence[tuple[str, str]]) -> None:
 
 _KEYS = "select key_id, principal, role, facility, area, demo, made_at, expires_at, revoked_at from api_key"
 _CASES = (
-    "select case_id, replace(person::text, '-', ''), state, classification, area, requested_by, reason, opened_at"
-    ' from "case"'
+    "select * from (select c.case_id, replace(c.person::text, '-', ''), c.state, c.classification, c.area,"
+    " c.requested_by, c.reason, c.opened_at, coalesce(case when t.state = 'open' and t.closes_at <= now() then 'closed'"
+    " else t.state end, '') as trace_state from \"case\" c left join lateral (select state, closes_at from trace t"
+    " where t.case_id = c.case_id order by t.state <> 'stale', t.trace_id limit 1) t on true) c"
 )
 
 

@@ -4,9 +4,10 @@ Outside his area a caller learns nothing: 404, as for a case that is not there. 
 """
 
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from litestar import get, post
+from litestar.params import Parameter
 
 from portal import store
 from portal.bodies import (
@@ -66,9 +67,18 @@ async def post_trace(request: GateRequest) -> RequestAnswer:
 
 
 @get("/v1/traces", guards=[allow(ROLE)], responses=refusals(), security=NEEDS_KEY)
-async def list_traces(request: GateRequest) -> CaseList:
-    """List the cases of the caller's area and those he asked for, the newest 500, pending ones first."""
-    rows = await desk_of(request).read(_list_audited, request.user)
+async def list_traces(
+    request: GateRequest,
+    wanted: Annotated[
+        Literal["", "pending", "open", "closed", "refused", "stale"],
+        Parameter(query="state", description="only those whose case or trace is in this state"),
+    ] = "",
+) -> CaseList:
+    """List the cases of the caller's area and those he asked for, the newest 500, pending ones first.
+
+    A stale trace is one whose data changed after it had closed: ask for it again.
+    """
+    rows = await desk_of(request).read(_list_audited, request.user, wanted)
     return CaseList(
         cases=[
             CaseLine(
@@ -79,6 +89,7 @@ async def list_traces(request: GateRequest) -> CaseList:
                 requested_by=row.requested_by,
                 reason=row.reason,
                 opened_at=row.opened_at,
+                trace_state=row.trace_state,
             )
             for row in rows
         ]
@@ -176,8 +187,8 @@ def _visible_case(conn: Connection, principal: Principal, case_id: str) -> CaseR
     return case
 
 
-def _list_audited(conn: Connection, principal: Principal) -> list[CaseRow]:
-    rows = store.list_cases(conn, principal.area, principal.name, CASES_MAX)
+def _list_audited(conn: Connection, principal: Principal, state: str) -> list[CaseRow]:
+    rows = store.list_cases(conn, principal.area, principal.name, state, CASES_MAX)
     store.append_audit(conn, principal.name, "traces listed", f"{len(rows)} cases")
     return rows
 

@@ -4,6 +4,7 @@ Takes a cursor; the one who opened it commits.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -15,6 +16,22 @@ from tracing.store import Cursor
 
 # Whoever takes it waits for a run of the trace that is under way; a run that begins later sees what was committed.
 TRACE_LOCK: Final = "hashtextextended({}, 1)"
+
+
+class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
+    """Who acknowledged an alert first, and when."""
+
+    alert_id: str
+    acknowledged_by: str
+    acknowledged_at: datetime
+
+
+class About(NamedTuple):
+    """What an alert is about; an office never sees it."""
+
+    case_id: str
+    person: str  # whose case it is, 32 hex digits
+    contact_ref: str
 
 
 class _Body(msgspec.Struct):
@@ -51,6 +68,43 @@ def read_told(cur: Cursor, trace_id: int, persons: dict[tuple[str, str], Any]) -
     for office, some in groupby(map(_Said._make, cur.fetchall()), key=lambda said: said.office):
         told[office] = _told(list(some), persons)
     return told
+
+
+def acknowledge(cur: Cursor, alert_id: str, office: str, by: str) -> tuple[Acknowledged, bool] | None:
+    """Acknowledge an alert of this office, and say whether it was not before; None where the office has no such alert.
+
+    A run of the trace that is under way is waited for: it could withdraw what is being acknowledged.
+    """
+    cur.execute(
+        "select t.case_id || '|' || t.rule from alert a join trace t using (trace_id)"
+        " where a.alert_id = %s and a.office = %s",
+        (alert_id, office),
+    )
+    row = cur.fetchone()
+    if row is None:
+        return None
+    cur.execute(f"select pg_advisory_xact_lock({TRACE_LOCK.format('%s')})", row)
+    cur.execute(
+        "update alert set acknowledged_by = %s, acknowledged_at = clock_timestamp()"
+        " where alert_id = %s and acknowledged_at is null",
+        (by, alert_id),
+    )
+    first = cur.rowcount == 1
+    cur.execute("select acknowledged_by, acknowledged_at from alert where alert_id = %s", (alert_id,))
+    row = cur.fetchone()
+    assert row is not None, "an alert is never removed"
+    return Acknowledged(alert_id=alert_id, acknowledged_by=row[0], acknowledged_at=row[1]), first
+
+
+def read_about(cur: Cursor, alert_id: str, office: str) -> About | None:
+    """Return what an alert of this office is about; None where the office has no such alert about a candidate."""
+    cur.execute(
+        "select t.case_id, replace(c.person::text, '-', ''), a.contact_ref from alert a join trace t using (trace_id)"
+        " join \"case\" c using (case_id) where a.alert_id = %s and a.office = %s and a.contact_ref <> ''",
+        (alert_id, office),
+    )
+    row = cur.fetchone()
+    return About(*row) if row else None
 
 
 def read_dropped(cur: Cursor, case_id: str) -> frozenset[str]:
