@@ -1,4 +1,4 @@
-"""The worker: one Faust app, one agent, one consumer group, one database thread. It only adapts.
+"""The worker: one Faust app, one agent, one consumer group, a database thread or two. It only adapts.
 
 `run_worker` builds and runs it until SIGTERM (returns) or until the handler, Kafka or the database ends it (raises
 `StopWorker`; the process ends with its exit code and a supervisor decides). Nothing of record is kept in Faust:
@@ -45,7 +45,7 @@ Tick: TypeAlias = Callable[[], None]
 
 
 class Handler(Protocol):
-    """What a worker does; `streams.store.BatchStore` is one. Called in one database thread, never at once."""
+    """What a worker does; `streams.store.BatchStore` is one. Called in the first database thread, never at once."""
 
     progress: Progress
 
@@ -61,15 +61,15 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
 
     failure: BaseException | None = None
     handler: Handler
-    database: ThreadPoolExecutor
+    database: Sequence[ThreadPoolExecutor]  # one thread each
 
     def _create_directories(self) -> None:
         """None: there are no tables."""
 
-    async def in_database_thread(self, call: Callable[[Any], Any], given: object) -> Any:  # noqa: ANN401 — what `call` returns
-        """Run `call(given)`; an error of it ends the worker."""
+    async def in_database_thread(self, call: Callable[[Any], Any], given: object, number: int = 0) -> Any:  # noqa: ANN401 — what `call` returns
+        """Run `call(given)` in the thread of that number; an error of it ends the worker."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.database, call, given)
+            return await asyncio.get_running_loop().run_in_executor(self.database[number], call, given)
         except Exception as error:
             self.failure = self.failure or error
             raise
@@ -94,7 +94,7 @@ def build_app(
     slot: int,
     *,
     batch_max: int = 0,
-    apply_all: ApplyAll | None = None,
+    apply_all: Sequence[ApplyAll] = (),
 ) -> Pump:
     """Return the app of worker `slot` of service `name` (also its Kafka user); call it inside a running loop.
 
@@ -105,7 +105,8 @@ def build_app(
         handler: folds the batches.
         slot: the worker's number from 0; the same slot gets its partitions back after a restart.
         batch_max: records per batch; 0 takes the setting's.
-        apply_all: folds batches of several partitions together; without it they are folded one by one.
+        apply_all: each folds batches of several partitions together, in a thread and on a connection of its own,
+            never a partition that another has in hand; without any they are folded one by one.
     """
     kafka = client_config(settings, name)
     app = Pump(
@@ -134,7 +135,7 @@ def build_app(
         store="memory://",
     )
     app.handler = handler
-    app.database = ThreadPoolExecutor(1, thread_name_prefix="database")
+    app.database = [ThreadPoolExecutor(1, thread_name_prefix="database") for _ in apply_all or "1"]
 
     async def positions(log: Log) -> Mapping[Partition, int]:
         found: Mapping[Partition, int] = await app.in_database_thread(handler.positions, log)
@@ -147,12 +148,16 @@ def build_app(
     @app.agent(app.topic(*topics, schema=BatchSchema()), name=name, concurrency=1)  # type: ignore[untyped-decorator] # Faust is read untyped
     async def fold(stream: Any) -> None:  # noqa: ANN401 — a Faust stream
         intake = Intake(batch_max or settings.batch_max)
-        folding = asyncio.ensure_future(_fold(app, stream, intake, apply_all))
+        folding = [
+            asyncio.ensure_future(_fold(app, stream, intake, number, one))
+            for number, one in enumerate(apply_all or [None])
+        ]
         try:
             async for event in stream.noack().events():
                 await intake.put(event)
         finally:
-            folding.cancel()
+            for one in folding:
+                one.cancel()
 
     return app
 
@@ -165,10 +170,10 @@ def run_worker(
     slot: int,
     *,
     batch_max: int = 0,
-    apply_all: ApplyAll | None = None,
+    apply_all: Sequence[ApplyAll] = (),
     tick: Tick | None = None,
 ) -> None:
-    """Run the worker until SIGTERM or SIGINT; `tick` is called every 5 s, in the database thread.
+    """Run the worker until SIGTERM or SIGINT; `tick` is called every 5 s, in the first database thread.
 
     Raises:
         StopWorker: it must end with that exit code: 1 for anything of Kafka's or Faust's.
@@ -187,19 +192,20 @@ def run_worker(
         runner.run(run())
 
 
-async def _fold(app: Pump, stream: Any, intake: Intake, apply_all: ApplyAll | None) -> None:  # noqa: ANN401 — a Faust stream
-    """Fold what waits, for ever; an error of the handler ends the worker by way of `app.failure`."""
+async def _fold(app: Pump, stream: Any, intake: Intake, number: int, apply_all: ApplyAll | None) -> None:  # noqa: ANN401 — a Faust stream
+    """Fold what waits in the thread of that number, for ever; an error ends the worker by way of `app.failure`."""
     while True:
         events = await intake.take()
         batches = [event.value for event in events]
         if apply_all is None:
             for batch in batches:
-                await app.in_database_thread(app.handler.apply, batch)
+                await app.in_database_thread(app.handler.apply, batch, number)
         else:
             for together in rounds(batches):
-                await app.in_database_thread(apply_all, together)
+                await app.in_database_thread(apply_all, together, number)
         for event in events:
             await stream.ack(event)
+        intake.done(events)
         reach("acked")
 
 
@@ -223,7 +229,8 @@ async def _run(app: Pump, name: str, metrics_file: Path, tick: Tick | None) -> N
     with suppress(Exception):
         await asyncio.wait_for(stopping, STOP_TIMEOUT_S)
     starting.cancel()
-    app.database.shutdown(wait=True)  # a transaction in hand is finished: committed, or it was never there
+    for thread in app.database:
+        thread.shutdown(wait=True)  # a transaction in hand is finished: committed, or it was never there
     _log.info("worker ends", worker=name)
     if isinstance(app.failure, StopWorker | JejakError):
         raise app.failure

@@ -148,4 +148,4 @@ def run(settings: Settings, slot: int) -> None:
         StopWorker: the process must end with its exit code.
     """
     handler = StandingStore(settings, read_seal(settings))
-    run_worker(settings, "standing", [VISIT.name], handler, slot, apply_all=handler.apply_all, tick=handler.tick)
+    run_worker(settings, "standing", [VISIT.name], handler, slot, apply_all=[handler.apply_all], tick=handler.tick)

@@ -112,7 +112,7 @@ class BatchStore:
     def apply(self, batch: Batch) -> None:
         """Fold the batch and commit."""
         source = Source(batch.topic, batch.partition)
-        with FOLD_BATCH_SECONDS.labels(batch.topic).time(), refusal_named():
+        with FOLD_BATCH_SECONDS.labels(batch.topic).time(), self.progress.working(), refusal_named():
             self._apply(source, batch.records)
         self.progress.made()
         self.show_lag(batch)

@@ -35,6 +35,7 @@ from tracing.store import Cursor
 
 Leave: TypeAlias = Callable[[Any, Sequence[tuple[Source, str, Sequence[Tiding]]]], None]
 
+THREADS: Final = 2  # while one transaction waits for PostgreSQL, another computes; a third finds nothing to do
 WAITING: Final = State(awaits=True)  # of a person of whom there are only decisions
 
 
@@ -277,6 +278,6 @@ def run(settings: Settings, slot: int) -> None:
     Raises:
         StopWorker: the process must end with its exit code.
     """
-    work = VisitFold(settings.partitions)
-    handler = JoiningStore(settings, "jejak_visits", work, read_seal(settings))
-    run_worker(settings, "visits", [SCAN.name], handler, slot, apply_all=handler.apply_all)
+    store = JoiningStore(settings, "jejak_visits", VisitFold(settings.partitions), read_seal(settings))
+    stores = [store, *(store.beside(VisitFold(settings.partitions)) for _ in range(THREADS - 1))]
+    run_worker(settings, "visits", [SCAN.name], store, slot, apply_all=[one.apply_all for one in stores])

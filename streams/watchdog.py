@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from time import monotonic
 from typing import Final, NoReturn
 
@@ -18,18 +19,30 @@ _log = structlog.get_logger(__name__)
 
 
 class Progress:
-    """What is known of a worker's progress; written by the loop and the database thread, read by the watchdog."""
+    """What is known of a worker's progress; written by the loop and the database threads, read by the watchdog."""
 
     def __init__(self) -> None:
         self.done: dict[tuple[str, int], int] = {}  # partition: the next offset to fold
         self.lag = 0  # records in the log not yet folded, as the loop last saw it
         self._moved_at = monotonic()
         self._beat_at = monotonic()
-        self._excused = False
+        self._excused: set[int] = set()  # threads
+        self._begun: dict[int, float] = {}  # by thread: when what it has in hand last went on
 
     def made(self) -> None:
         """Something was folded, or there is nothing to fold."""
         self._moved_at = monotonic()
+        if get_ident() in self._begun:
+            self._begun[get_ident()] = self._moved_at
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """In here this thread has a batch in hand: it stands still when that does not end, whatever others do."""
+        self._begun[get_ident()] = monotonic()
+        try:
+            yield
+        finally:
+            del self._begun[get_ident()]
 
     def beat(self, lag: int) -> None:
         """The event loop turns, and sees this lag."""
@@ -41,18 +54,22 @@ class Progress:
     @contextmanager
     def excused(self) -> Iterator[None]:
         """Time in here does not count as standing still."""
-        self._excused = True
+        self._excused.add(get_ident())
         try:
             yield
         finally:
-            self._excused = False
+            self._excused.discard(get_ident())
             self.made()
 
     def stalled_s(self) -> float:
         """Return for how long records have waited without progress, or the loop has not turned."""
         now = monotonic()
-        waiting = 0.0 if self._excused or not self.lag else now - self._moved_at
-        return max(waiting, now - self._beat_at)
+        still = [now - self._beat_at]
+        if self.lag:
+            still += [now - begun for thread, begun in list(self._begun.items()) if thread not in self._excused]
+            if not self._excused:
+                still.append(now - self._moved_at)
+        return max(still)
 
 
 def watch(progress: Progress, name: str) -> None:

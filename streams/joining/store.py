@@ -10,9 +10,11 @@ from typing import NamedTuple, Protocol
 import psycopg2
 
 from schemas.errors import GapInLog
-from streams.batches import Batch, Record
+from schemas.settings import Settings
+from streams.batches import Batch, Log, Partition, Record
 from streams.failpoints import reach
 from streams.metrics import FOLD_BATCH_SECONDS
+from streams.sealing import Seal
 from streams.store import (
     BatchStore,
     Dead,
@@ -62,6 +64,27 @@ class JoiningStore(BatchStore):
 
     _work: Together
 
+    def __init__(self, settings: Settings, role: str, work: Together, seal: Seal) -> None:
+        super().__init__(settings, role, work, seal)
+        self._beside: list[JoiningStore] = []
+
+    def beside(self, work: Together) -> "JoiningStore":
+        """Return a store for another thread of this worker: a connection of its own, the same log and progress.
+
+        The two must never have a partition in hand at once; each is to the other what another worker is.
+        """
+        other = JoiningStore(self._settings, self._role, work, self._seal)
+        other.progress = self.progress
+        self._beside.append(other)
+        return other
+
+    def positions(self, log: Log) -> Mapping[Partition, int]:
+        """Return the position of each partition of `log`, as `BatchStore` does."""
+        found = super().positions(log)
+        for other in self._beside:
+            other._cluster_id = self._cluster_id  # noqa: SLF001 — one of us
+        return found
+
     def apply_all(self, batches: Sequence[Batch]) -> None:
         """Fold the batches, at most one per partition, and commit."""
         if len(batches) <= 1:
@@ -69,7 +92,7 @@ class JoiningStore(BatchStore):
                 self.apply(batch)
             return
         parts = [Part(Source(batch.topic, batch.partition), batch.records) for batch in batches]
-        with FOLD_BATCH_SECONDS.labels(batches[0].topic).time(), refusal_named():
+        with FOLD_BATCH_SECONDS.labels(batches[0].topic).time(), self.progress.working(), refusal_named():
             self._apply_all(parts)
         self.progress.made()
         for batch in batches:

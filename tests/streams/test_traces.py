@@ -82,8 +82,7 @@ def test_a_result_on_the_topic_becomes_alerts_in_the_outbox(town: Town, meeting:
         assert ("d3671", "summary") in alerts_of(town.settings, case)
         ((topics,),) = ask(
             town.settings,
-            "select array_agg(distinct o.topic) from outbox o where source_topic = 'trace'"
-            " and source_partition = %s",
+            "select array_agg(distinct o.topic) from outbox o where source_topic = 'trace' and source_partition = %s",
             partition_of(case, town.settings.partitions),
         )
         assert {"alert.d3671", "alert.p36", "person-status.v1"} <= set(topics)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 
 from streams.watchdog import Progress
@@ -57,3 +58,15 @@ def test_a_worker_that_stands_still_is_ended_with_1() -> None:
     ended = subprocess.run([sys.executable, "-c", STANDS_STILL], timeout=20, check=False, capture_output=True)
     assert ended.returncode == 1
     assert b"no progress although records wait" in ended.stdout + ended.stderr
+
+
+def test_a_thread_whose_batch_does_not_end_stands_still_whatever_the_others_do() -> None:
+    progress = Progress()
+    with ThreadPoolExecutor(1) as other, progress.working():
+        sleep(0.06)
+        progress.beat(5)
+        other.submit(progress.made).result()
+        assert progress.stalled_s() >= 0.05
+        progress.made()
+        progress.beat(5)
+        assert progress.stalled_s() < 0.05
