@@ -81,11 +81,11 @@ def find_exposures(
     return Exposures(visit[counts], other[counts], start[counts], end[counts])
 
 
-def others_of(rule: Rule, visits: Visits, direction: Direction = "forward") -> Others:
-    """Return the visits sorted for many calls of `find_exposures`."""
+def others_of(rule: Rule, visits: Visits, direction: Direction = "forward", rows: Ints | None = None) -> Others:
+    """Return the visits, or only these rows of them, sorted for many calls of `find_exposures`."""
     if direction == "backward":
-        return Others(visits.person, Index(_infectious(rule, visits)))
-    return Others(visits.person, Index(Spans(visits.facility, visits.check_in, visits.check_out)))
+        return Others(visits.person, Index(_infectious(rule, visits), rows))
+    return Others(visits.person, Index(Spans(visits.facility, visits.check_in, visits.check_out), rows))
 
 
 def case_spans(rule: Rule, visits: Visits, cases: Cases, direction: Direction = "forward") -> Spans:

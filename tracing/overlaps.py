@@ -13,6 +13,8 @@ import numpy.typing as npt
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 CHUNK: Final = 4_000_000  # pairs looked at in one go: memory, not meaning
+_LATEST: Final = 1 << 61  # after every year
+_KEY_MAX: Final = 1 << 62
 _SHORTEST_BITS: Final = 32  # stays up to 2^32 microseconds (72 min) are one class; each doubling is one more
 
 
@@ -25,15 +27,24 @@ class Spans(NamedTuple):
 
 
 class Index:
-    """Spans sorted once, to be asked many times."""
+    """Spans sorted once, to be asked many times.
 
-    def __init__(self, spans: Spans) -> None:
+    One number stands for (facility, start): the facility's place first, then the start's. What is asked is put into
+    that order too, so that one search begins where the last ended, in memory that is near.
+    """
+
+    def __init__(self, spans: Spans, rows: Ints | None = None) -> None:
+        """Sort the spans, or only these rows of them."""
         self.spans = spans
-        self._classes = [_sorted_class(spans, rows) for rows in _by_class(spans) if rows.size]
+        rows = np.flatnonzero(spans.start < spans.end) if rows is None else rows[spans.start[rows] < spans.end[rows]]
+        self._facilities = _distinct(spans.facility[rows])
+        self._clock = _Clock(spans.start[rows], self._facilities.size)
+        self._classes = [self._sorted_class(some) for some in _by_class(spans, rows)]
 
     def overlapping(self, ones: Spans, chunk: int = CHUNK) -> tuple[Ints, Ints]:
         """Return the rows (one, other) that share a facility for more than no time, by one, then other."""
-        found = [pair for stay in self._classes for pair in self._pairs_of_class(ones, stay, chunk)]
+        asked = self._asked(ones)
+        found = [pair for stay in self._classes for pair in self._pairs_of_class(ones, asked, stay, chunk)]
         if not found:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
         one = np.concatenate([pair[0] for pair in found])
@@ -44,18 +55,39 @@ class Index:
     def looked_at(self, ones: Spans) -> Ints:
         """Return how many pairs each of `ones` makes this look at: never fewer than it overlaps."""
         counts = np.zeros(ones.start.size, dtype=np.int64)
+        asked = self._asked(ones)
         for stay in self._classes:
-            asked, low, high = _ranges(ones, stay)
+            low, high = self._ranges(ones, asked, stay)
             counts[asked] += high - low
         return counts
 
-    def _pairs_of_class(self, ones: Spans, stay: "_Class", chunk: int) -> Iterator[tuple[Ints, Ints]]:
-        asked, low, high = _ranges(ones, stay)
+    def _pairs_of_class(self, ones: Spans, asked: Ints, stay: "_Class", chunk: int) -> Iterator[tuple[Ints, Ints]]:
+        low, high = self._ranges(ones, asked, stay)
         for part in _parts(high - low, chunk):
             one, place = _expanded(asked[part], low[part], high[part] - low[part])
             other = stay.rows[place]
             overlaps = self.spans.end[other] > ones.start[one]
             yield one[overlaps], other[overlaps]
+
+    def _sorted_class(self, rows: Ints) -> "_Class":
+        start = self.spans.start[rows]
+        keys = self._base(self.spans.facility[rows]) + self._clock.number(start)
+        order = np.argsort(keys)
+        return _Class(rows[order], keys[order], int((self.spans.end[rows] - start).max()))
+
+    def _asked(self, ones: Spans) -> Ints:
+        """Return the rows of `ones` that may overlap something, in the order of the index."""
+        asked = np.flatnonzero((ones.start < ones.end) & np.isin(ones.facility, self._facilities))
+        return asked[np.argsort(self._base(ones.facility[asked]) + self._clock.number(ones.start[asked]))]
+
+    def _ranges(self, ones: Spans, asked: Ints, stay: "_Class") -> tuple[Ints, Ints]:
+        """Return from where to where in the class each of the asked has to look."""
+        base = self._base(ones.facility[asked])
+        low = np.searchsorted(stay.keys, base + self._clock.number(ones.start[asked] - stay.longest + 1))
+        return low, np.searchsorted(stay.keys, base + self._clock.number(ones.end[asked]))
+
+    def _base(self, facility: Ints) -> Ints:
+        return np.searchsorted(self._facilities, facility) * self._clock.width
 
 
 def overlapping(ones: Spans, others: Spans, chunk: int = CHUNK) -> tuple[Ints, Ints]:
@@ -67,37 +99,41 @@ class _Class(NamedTuple):
     """Spans of about one length, in the order of facility, then start."""
 
     rows: Ints
-    keys: Ints  # one number for (facility, start): facility's rank first, then the rank of the start
-    facilities: Ints
-    instants: Ints
+    keys: Ints
     longest: int
 
 
-def _by_class(others: Spans) -> Iterator[Ints]:
-    length = others.end - others.start
-    classes = np.maximum(np.ceil(np.log2(np.maximum(length, 1))), _SHORTEST_BITS)
-    for number in np.unique(classes):
-        yield np.flatnonzero((classes == number) & (length > 0))
+class _Clock:
+    """Numbers for instants: as far apart as they are, or, where facilities times years are too many, their ranks."""
+
+    def __init__(self, starts: Ints, facilities: int) -> None:
+        self._first = int(starts.min(initial=_LATEST))
+        last = int(starts.max(initial=self._first))
+        self.width = last - self._first + 2  # one more than any start's number
+        self._instants: Ints | None = None
+        if self.width * facilities >= _KEY_MAX:
+            self._instants = np.unique(starts)
+            self.width = self._instants.size + 1
+
+    def number(self, at: Ints) -> Ints:
+        """Return the number of the first start that is not before `at`; `width - 1` where there is none."""
+        if self._instants is not None:
+            return np.searchsorted(self._instants, at)
+        return np.clip(at - self._first, 0, self.width - 1)
 
 
-def _sorted_class(spans: Spans, rows: Ints) -> _Class:
-    start, facility = spans.start[rows], spans.facility[rows]
-    longest = int((spans.end[rows] - start).max())
-    instants, facilities = np.unique(start), np.unique(facility)
-    keys = np.searchsorted(facilities, facility) * instants.size
-    keys += np.searchsorted(instants, start)
-    order = np.argsort(keys, kind="stable")
-    return _Class(rows[order], keys[order], facilities, instants, longest)
+def _distinct(facility: Ints) -> Ints:
+    """Return the values in order; small whole numbers, as files and tables have them, are not sorted for that."""
+    if facility.size and facility.min() >= 0 and facility.max() <= 4 * facility.size:
+        return np.flatnonzero(np.bincount(facility))
+    return np.unique(facility)
 
 
-def _ranges(ones: Spans, stay: _Class) -> tuple[Ints, Ints, Ints]:
-    """Return the rows of `ones` that may overlap some of the class, and for each from where to where to look."""
-    asked = np.flatnonzero((ones.start < ones.end) & np.isin(ones.facility, stay.facilities))
-    base = np.searchsorted(stay.facilities, ones.facility[asked]) * stay.instants.size
-    first = np.searchsorted(stay.instants, ones.start[asked] - stay.longest, side="right")
-    low = np.searchsorted(stay.keys, base + first)
-    high = np.searchsorted(stay.keys, base + np.searchsorted(stay.instants, ones.end[asked]))
-    return asked, low, high
+def _by_class(spans: Spans, rows: Ints) -> Iterator[Ints]:
+    length = spans.end[rows] - spans.start[rows]
+    classes = np.maximum(np.ceil(np.log2(length)), _SHORTEST_BITS).astype(np.int8)
+    for number in np.flatnonzero(np.bincount(classes)).tolist():
+        yield rows[classes == number]
 
 
 def _parts(counts: Ints, chunk: int) -> Iterator[slice]:

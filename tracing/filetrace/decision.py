@@ -5,6 +5,7 @@ Pure. Answers come some cases at a time, in the order of the cases, so that memo
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -47,23 +48,46 @@ class Found(NamedTuple):
 
 
 class Town:
-    """The visits of a file, sorted once by person and once by place."""
+    """The visits of a file, and whose they are."""
 
     def __init__(self, visits: Visits) -> None:
         self.visits = visits
-        self._by_person = np.argsort(visits.person, kind="stable")
-        self._sorted = visits.person[self._by_person]
 
-    def visits_between(self, persons: Ints, start: Ints, end: Ints, slack_us: int) -> tuple[Ints, Ints]:
+    @cached_property
+    def everybody(self) -> "PersonIndex":
+        """The visits of all persons; sorted when first asked for."""
+        return PersonIndex(self.visits.person, np.arange(self.visits.person.size, dtype=np.int64))
+
+    def only(self, persons: Ints) -> "PersonIndex":
+        """Return the visits of some persons, without sorting the others'."""
+        wanted = np.zeros(int(self.visits.person.max(initial=-1)) + 1, dtype=np.bool_)
+        wanted[persons[persons >= 0]] = True
+        return PersonIndex(self.visits.person, np.flatnonzero(wanted[self.visits.person]))
+
+    def visits_between(
+        self, index: "PersonIndex", persons: Ints, start: Ints, end: Ints, slack_us: int
+    ) -> tuple[Ints, Ints]:
         """Return (index of the person, row) of visits less than `slack_us` away from that person's span."""
-        low = np.searchsorted(self._sorted, persons)
-        counts = np.searchsorted(self._sorted, persons, side="right") - low
-        which = np.repeat(np.arange(persons.size, dtype=np.int64), counts)
-        places = np.arange(which.size, dtype=np.int64) - np.repeat(np.cumsum(counts) - counts - low, counts)
-        rows = self._by_person[places]
+        which, rows = index.rows_of(persons)
         near = self.visits.check_in[rows] < end[which] + slack_us
         near &= self.visits.check_out[rows] > start[which] - slack_us
         return which[near], rows[near]
+
+
+class PersonIndex:
+    """Rows of visits in the order of the person, then of the file."""
+
+    def __init__(self, person: Ints, rows: Ints) -> None:
+        self._rows = rows[np.argsort(person[rows], kind="stable")]
+        self._persons = person[self._rows]
+
+    def rows_of(self, persons: Ints) -> tuple[Ints, Ints]:
+        """Return (place in `persons`, row) of each of their visits."""
+        low = np.searchsorted(self._persons, persons)
+        counts = np.searchsorted(self._persons, persons, side="right") - low
+        which = np.repeat(np.arange(persons.size, dtype=np.int64), counts)
+        places = np.arange(which.size, dtype=np.int64) - np.repeat(np.cumsum(counts) - counts - low, counts)
+        return which, self._rows[places]
 
 
 class Trace:
@@ -77,26 +101,34 @@ class Trace:
 
     def forward(self, degrees: int) -> Iterator[tuple[range, Found]]:
         """Yield cases and their exposures, those of second degree too where `degrees` is 2."""
+        rows = self._rows_of(self._town.only(self._persons), self._persons, self.windows)
+        if degrees == 1:
+            others = others_of(self._rule, self._town.visits, rows=self._near(rows))
+            for cases, asked in self._batches(rows, others, "forward", PAIRS_AT_ONCE):
+                yield cases, self._decide(asked, others, "forward")
+            return
         others = others_of(self._rule, self._town.visits)
-        most = PAIRS_AT_ONCE if degrees == 1 else FIRST_PAIRS_AT_ONCE
-        for cases, asked in self._batches(self.windows, others, "forward", most):
-            first = self._decide(asked, others, "forward")
-            if degrees == 1:
-                yield cases, first
-            else:
-                yield from self._second_degree(cases, first, others)
+        for cases, asked in self._batches(rows, others, "forward", FIRST_PAIRS_AT_ONCE):
+            yield from self._second_degree(cases, self._decide(asked, others, "forward"), others)
 
     def backward(self) -> Iterator[tuple[range, Found]]:
         """Yield cases and the exposures by which they may have caught it; `from` is the possible source."""
-        others = others_of(self._rule, self._town.visits, "backward")
-        for cases, asked in self._batches(self.source_windows, others, "backward"):
+        rows = self._rows_of(self._town.only(self._persons), self._persons, self.source_windows)
+        others = others_of(self._rule, self._town.visits, "backward", self._near(rows))
+        for cases, asked in self._batches(rows, others, "backward", PAIRS_AT_ONCE):
             found = self._decide(asked, others, "backward")
             yield cases, found._replace(from_row=found.to_row, to_row=found.from_row)
 
+    def _near(self, rows: "_Rows") -> Ints:
+        """Return the visits of the facilities where the rows are: nobody else is met."""
+        facility = self._town.visits.facility
+        near = np.zeros(int(facility.max(initial=-1)) + 1, dtype=np.bool_)
+        near[facility[rows.row]] = True
+        return np.flatnonzero(near[facility])
+
     def _batches(
-        self, windows: Sequence[Window], others: Others, direction: Direction, most: int = PAIRS_AT_ONCE
+        self, rows: "_Rows", others: Others, direction: Direction, most: int
     ) -> Iterator[tuple[range, "_Rows"]]:
-        rows = self._rows_of(self._persons, windows)
         work = self._work(rows, others, direction)
         for part in _parts(_sums(rows.group, work, self._persons.size), most):
             yield part, rows.groups(part)
@@ -104,7 +136,7 @@ class Trace:
     def _second_degree(self, cases: range, first: Found, others: Others) -> Iterator[tuple[range, Found]]:
         """Yield the same cases in smaller parts, with those whom their contacts met."""
         case, person, windows = self._contacts(first)
-        rows = self._rows_of(person, windows)
+        rows = self._rows_of(self._town.everybody, person, windows)
         work = _sums(rows.group, self._work(rows, others, "forward"), case.size)
         per_case = _sums(case - cases.start, work, len(cases))
         for part in _parts(per_case, PAIRS_AT_ONCE, cases.start):
@@ -144,12 +176,12 @@ class Trace:
     def _codes(self, case: Ints, person: Ints) -> Ints:
         return case * self._town.visits.person.size + person
 
-    def _rows_of(self, persons: Ints, windows: Sequence[Window]) -> "_Rows":
+    def _rows_of(self, index: PersonIndex, persons: Ints, windows: Sequence[Window]) -> "_Rows":
         start = np.array([window.start for window in windows], dtype=np.int64)
         end = np.array([window.end for window in windows], dtype=np.int64)
         # What cwa derives from a stay reaches beyond it.
         slack = self._rule.tail_us + CWA_GRID_US
-        group, row = self._town.visits_between(persons, start, end, slack)
+        group, row = self._town.visits_between(index, persons, start, end, slack)
         return _Rows(group, row, start[group], end[group])
 
     def _work(self, rows: "_Rows", others: Others, direction: Direction) -> Ints:

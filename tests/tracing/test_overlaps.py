@@ -1,0 +1,62 @@
+"""The join under every exposure finds every overlap, whatever stands in the columns."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracing.instants import DAY_US
+from tracing.overlaps import Index, Ints, Spans
+
+CENTURIES_US = 399 * 365 * DAY_US
+
+
+def drawn(seed: int, count: int, facilities: int, span_us: int, *, odd: bool) -> Spans:
+    random = np.random.default_rng(seed)
+    start = random.integers(-span_us // 2, span_us // 2 + 1, count)
+    length = random.integers(-1, 2, count) * random.integers(0, span_us // 4 + 2, count) // random.choice([1, 1000])
+    facility = random.integers(0, facilities, count)
+    return Spans((facility - 7) * (1 << 40) if odd else facility, start, start + length)
+
+
+def naive(ones: Spans, others: Spans, rows: Ints) -> list[tuple[int, int]]:
+    """Return the pairs that overlap, looked for one by one."""
+    return [
+        (one, other)
+        for one in range(ones.start.size)
+        for other in sorted(rows.tolist())
+        if ones.facility[one] == others.facility[other]
+        and min(ones.end[one], others.end[other]) > max(ones.start[one], others.start[other])
+        and ones.start[one] < ones.end[one]
+        and others.start[other] < others.end[other]
+    ]
+
+
+@given(
+    seed=st.integers(0, 1 << 32),
+    count=st.integers(0, 40),
+    facilities=st.sampled_from([1, 3, 1000]),
+    span_us=st.sampled_from([10, DAY_US, CENTURIES_US]),
+    chunk=st.integers(1, 50),
+    odd=st.booleans(),
+)
+def test_every_overlap_is_found_once_and_in_order(
+    seed: int, count: int, facilities: int, span_us: int, chunk: int, *, odd: bool
+) -> None:
+    ones = drawn(seed, count, facilities, span_us, odd=odd)
+    others = drawn(seed + 1, count, facilities, span_us, odd=odd)
+    rows = np.flatnonzero(np.random.default_rng(seed).integers(0, 4, count))
+    index = Index(others, rows)
+    one, other = index.overlapping(ones, chunk)
+    assert list(zip(one.tolist(), other.tolist(), strict=True)) == naive(ones, others, rows)
+    assert (index.looked_at(ones) >= np.bincount(one, minlength=count)).all()
+
+
+@pytest.mark.parametrize("facilities", [300, 500])
+def test_centuries_of_many_facilities_are_no_larger_than_a_number_can_be(facilities: int) -> None:
+    number = np.arange(facilities, dtype=np.int64)
+    start = np.where(number % 2, CENTURIES_US // 2, -CENTURIES_US // 2)
+    spans = Spans(number, start, start + 5)
+    one, other = Index(spans).overlapping(spans)
+    assert np.array_equal(one, number)
+    assert np.array_equal(other, number)
