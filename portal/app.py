@@ -1,4 +1,4 @@
-"""The gate as one ASGI application: the desks behind one door. Building it opens nothing."""
+"""The gate as one ASGI application: the desks behind one door, for programs below /v1 and for people as pages."""
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -6,10 +6,14 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
 from portal import alerts, facilities, health, results, scans, traces
+from portal.accounts.accounts import Accounts
+from portal.accounts.mail import sending_mail
 from portal.desk import Desk
 from portal.openapi import openapi_config
-from portal.problems import answer_bug, answer_http_error, answer_jejak_error
 from portal.watch import Watched
+from portal.web.pages import answer_error, templates
+from portal.web.secret_box import open_secret_box
+from portal.web.site import csrf_config, routes
 from schemas.errors import JejakError
 
 DESKS = (
@@ -32,14 +36,28 @@ DESKS = (
 )
 
 
-def build_app(desk: Desk) -> ASGIApp:
-    """Return the gate that works with `desk`; whoever opened the desk closes it."""
+def build_app(desk: Desk, url: str = "") -> ASGIApp:
+    """Return the gate that works with `desk`; whoever opened the desk closes it.
+
+    Args:
+        desk: what every handler works with.
+        url: how people reach the gate, for links in mail.
+
+    Raises:
+        InvalidSettings: the portal's key cannot be read or made.
+    """
+    box = open_secret_box(desk.settings)
+    accounts = Accounts(desk, box)
     app = Litestar(
-        route_handlers=DESKS,
-        state=State({"desk": desk}),
+        route_handlers=[*DESKS, *routes()],
+        state=State({"desk": desk, "accounts": accounts, "box": box, "url": desk.settings.public_url or url}),
         openapi_config=openapi_config(),
-        exception_handlers={JejakError: answer_jejak_error, HTTPException: answer_http_error, Exception: answer_bug},
+        template_config=templates(),
+        csrf_config=csrf_config(box),
+        exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=desk.settings.body_limit,
+        lifespan=[sending_mail],
+        on_shutdown=[accounts.passwords.close],
         logging_config=None,
         debug=False,
     )

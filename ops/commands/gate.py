@@ -37,8 +37,9 @@ def gate(settings: Settings) -> None:
     check_exposure(settings)
     begin_service(settings.log_level)
     with take_port(settings.host, settings.port) as taken, open_desk(settings, exposed=is_exposed(settings)) as desk:
+        url = f"http://{_reachable(settings.host)}:{taken.getsockname()[1]}"
         config = uvicorn.Config(
-            build_app(desk),
+            build_app(desk, url),
             loop="uvloop",
             http="httptools",
             ws="none",
@@ -48,7 +49,6 @@ def gate(settings: Settings) -> None:
             server_header=False,
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
-        url = f"http://{_reachable(settings.host)}:{taken.getsockname()[1]}"
         _Server(config, url, settings.home / "run" / "gate.json").run([taken])
 
 

@@ -57,5 +57,7 @@ grant select, insert, update on account to jejak_gate, jejak_ops;
 grant select, insert, delete on account_facility to jejak_gate, jejak_ops;
 grant select, insert, update, delete on session to jejak_gate;
 grant select, insert, update on link to jejak_gate;
-grant insert, select on link to jejak_ops;
+grant select, insert, update on link to jejak_ops;
+grant select, delete on session to jejak_ops;
+grant insert on mail to jejak_ops;
 grant select, insert, update, delete on mail to jejak_gate;

@@ -1,0 +1,1 @@
+"""Who signs in: accounts, sessions, links that set a password, second factors. Start at `accounts.py`."""

@@ -1,0 +1,280 @@
+"""What an account goes through: invited by a link of 24 hours, activated by a password, signed in, by two factors.
+
+The answer to a wrong password, an unknown address and a closed account is the same, in words and in time. Tokens have
+256 random bits and are stored hashed; a new one is given at every step up.
+"""
+
+import base64
+import hashlib
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pyotp
+
+from portal.accounts import store
+from portal.accounts.store import Account, Session
+from portal.desk import Desk
+from portal.keys import area_of
+from portal.limits import Limits
+from portal.store import Connection, append_audit
+from portal.web.pages import FormError
+from portal.web.passwords import Passwords, weakness
+from portal.web.secret_box import SecretBox
+from portal.web.words import say
+from schemas.errors import BadInput
+
+ROLES: Final = ("manager", "officer", "ministry", "office", "epidemiologist")
+OF_FACILITY: Final = frozenset({"manager", "officer"})
+NEEDS_SECOND_FACTOR: Final = frozenset({"ministry", "office", "epidemiologist"})
+ACTIVATION: Final = timedelta(hours=24)
+RESET: Final = timedelta(hours=1)
+IDLE: Final = timedelta(minutes=15)
+LONGEST: Final = timedelta(hours=8)
+TRIES_PER_MINUTE: Final = 10  # for one address of mail
+CODE_STEP_S: Final = 30
+CODE_DRIFT: Final = 1  # steps that a telephone's clock may be off
+ISSUER: Final = "Jejak"
+
+_email = re.compile(r"[^@\s,;<>\"]{1,64}@[a-z0-9.-]{1,180}\.[a-z]{2,24}")
+
+
+class Accounts:
+    """Signs people in and out; one per gate process."""
+
+    def __init__(self, desk: Desk, box: SecretBox) -> None:
+        self._desk = desk
+        self._box = box
+        self.passwords = Passwords()
+        self._tries = Limits(TRIES_PER_MINUTE)
+
+    async def session(self, token: str) -> Session | None:
+        """Return the session of a cookie, if it has not ended."""
+        if not token:
+            return None
+        return await self._desk.read(store.find_session, hash_of(token), datetime.now(UTC), IDLE, LONGEST)
+
+    async def sign_in(self, email: str, password: str) -> tuple[str, str]:
+        """Return the token of a new session, and its stage.
+
+        Raises:
+            FormError: address and password are not those of an active account; which of them is not said.
+            TooMany: this address was tried too often.
+        """
+        email = email.strip().lower()
+        self._tries.take(f"password|{email}", time.monotonic())
+        found = await self._desk.read(store.find_account, email)
+        account, stored = found or (None, None)
+        is_right = await self.passwords.matches(stored, password)
+        if account is None or not is_right or not account.is_active:
+            raise FormError({"email": "login.wrong"})
+        return await self._begin(account, stage_of(account))
+
+    async def enter_code(self, token: str, session: Session, code: str) -> tuple[str, str]:
+        """Step up by a code of the second factor: the token of a new session, and its stage.
+
+        Raises:
+            FormError: the code is wrong, or was used before.
+            TooMany: too many codes were tried.
+        """
+        account = session.account
+        self._tries.take(f"code|{account.account_id}", time.monotonic())
+        await self._desk.read(self._use_code, account, code)
+        await self._desk.read(store.end_session, hash_of(token))
+        return await self._begin(account, "full")
+
+    def new_secret(self, token: str) -> str:
+        """Return the second factor that this session may take: the same each time it asks, and nobody else's."""
+        return pyotp.random_base32() if not token else _base32(self._box.tag("totp offer", token))
+
+    async def enrol(self, token: str, session: Session, code: str) -> tuple[str, str]:
+        """Take the second factor that was offered, proved by a code of it.
+
+        Raises:
+            FormError: the code is wrong.
+        """
+        secret = self.new_secret(token)
+        step = matching_step(secret, code, time.time(), after=0)
+        if step is None:
+            raise FormError({"code": "login.code_wrong"})
+        account = session.account
+        sealed = self._box.seal("totp", secret.encode(), account.account_id)
+
+        def keep(conn: Connection) -> None:
+            store.set_totp(conn, account.account_id, sealed, step)
+            store.end_session(conn, hash_of(token))
+            append_audit(conn, account.email, "second factor set", account.account_id, "")
+
+        await self._desk.read(keep)
+        return await self._begin(account, "full")
+
+    async def sign_out(self, token: str) -> None:
+        """End a session."""
+        await self._desk.read(store.end_session, hash_of(token))
+
+    async def whose_link(self, token: str) -> Account | None:
+        """Return whom a link belongs to, if it can still be used."""
+        return await self._desk.read(store.find_link, hash_of(token), datetime.now(UTC))
+
+    async def set_password(self, token: str, password: str, again: str) -> tuple[str, str]:
+        """Set the password by a link, which is used up; every session ends, and a new one begins.
+
+        Raises:
+            FormError: the password will not do (the link stays), or the link is over.
+        """
+        account = await self.whose_link(token)
+        if account is None:
+            raise FormError({"": "login.link_over"})
+        _check_password(password, again, account)
+        stored = await self.passwords.hash(password)
+        now = datetime.now(UTC)
+
+        def keep(conn: Connection) -> None:
+            if not store.use_link(conn, hash_of(token), now):
+                raise FormError({"": "login.link_over"})
+            store.set_password(conn, account.account_id, stored, now)
+            append_audit(conn, account.email, "password set", account.account_id, "")
+
+        await self._desk.read(keep)
+        return await self._begin(account, stage_of(account))
+
+    async def forget(self, email: str, url: str) -> None:
+        """Send a link to set a new password, if the address has an account; says nothing either way.
+
+        Raises:
+            TooMany: it was asked for too often.
+        """
+        email = email.strip().lower()
+        self._tries.take(f"forgotten|{email}", time.monotonic())
+
+        def leave(conn: Connection) -> None:
+            found = store.find_account(conn, email)
+            if found is not None and found[0].is_active:
+                send_link(conn, found[0], "reset", url)
+
+        await self._desk.read(leave)
+
+    def _use_code(self, conn: Connection, account: Account, code: str) -> None:
+        sealed, last = store.read_totp(conn, account.account_id)
+        secret = None if sealed is None else self._box.open("totp", sealed, account.account_id)
+        step = None if secret is None else matching_step(secret.decode(), code, time.time(), after=last)
+        if step is None:
+            raise FormError({"code": "login.code_wrong"})
+        store.set_totp(conn, account.account_id, None, step)
+
+    async def _begin(self, account: Account, stage: str) -> tuple[str, str]:
+        token = secrets.token_urlsafe(32)
+
+        def begin(conn: Connection) -> None:
+            now = datetime.now(UTC)
+            store.remove_ended(conn, now, LONGEST)
+            store.add_session(conn, hash_of(token), account.account_id, stage, now)
+            if stage == "full":
+                append_audit(conn, account.email, "signed in", account.account_id, "")
+
+        await self._desk.read(begin)
+        return token, stage
+
+
+def stage_of(account: Account) -> str:
+    """Return what is still missing after a right password."""
+    if account.has_totp:
+        return "code"
+    return "enrol" if account.role in NEEDS_SECOND_FACTOR else "full"
+
+
+def invite(
+    conn: Connection,
+    *,
+    email: str,
+    name: str,
+    role: str,
+    url: str,
+    area: str = "",
+    facilities: Sequence[str] = (),
+    demo: bool = False,
+) -> str:
+    """Make an account and leave it a mail with the link that activates it; return the link's address.
+
+    Raises:
+        BadInput: names the field that is missing, malformed or not for this role.
+        Conflict: the address has an account.
+        NotFound: there is no such facility.
+    """
+    email = checked_email(email)
+    if not name.strip():
+        raise BadInput("is empty", field="name")
+    if role not in ROLES:
+        raise BadInput("is not one of the allowed values", field="role")
+    if (role in OF_FACILITY) != bool(facilities):
+        raise BadInput("a manager or officer has facilities, nobody else", field="facility")
+    if role in {"office", "epidemiologist"} and not area:
+        raise BadInput(f"an {role} has an area", field="area")
+    account_id = store.add_account(
+        conn,
+        email=email,
+        name=" ".join(name.split()),
+        role=role,
+        area="all" if role == "ministry" else area_of(area),
+        facilities=facilities,
+        demo=demo,
+    )
+    found = store.find_account(conn, email)
+    assert found is not None
+    append_audit(conn, email, "account made", account_id, role)
+    return send_link(conn, found[0], "activate", url)
+
+
+def send_link(conn: Connection, account: Account, purpose: str, url: str) -> str:
+    """Leave a mail with a new single-use link; return its address, which nobody can show again."""
+    token = secrets.token_urlsafe(32)
+    lasts = ACTIVATION if purpose == "activate" else RESET
+    store.add_link(conn, account.account_id, purpose, hash_of(token), datetime.now(UTC) + lasts)
+    address = f"{url}/sandi/{token}"
+    language = account.language
+    assert language in {"id", "en"}
+    body = say(language, f"mail.{purpose}", name=account.name, address=address)  # type: ignore[arg-type]  # it is one
+    store.add_mail(conn, account.email, say(language, f"mail.{purpose}_subject"), body)  # type: ignore[arg-type]  # it is one
+    return address
+
+
+def checked_email(text: str) -> str:
+    """Return an address in lower case.
+
+    Raises:
+        BadInput: it is none (field `email`).
+    """
+    email = text.strip().lower()
+    if not _email.fullmatch(email):
+        raise BadInput("is no address of mail", field="email")
+    return email
+
+
+def matching_step(secret: str, code: str, now_s: float, *, after: int) -> int | None:
+    """Return which half minute a code belongs to, if it is right and later than the one used last."""
+    digits = re.sub(r"\s", "", code)
+    totp, now = pyotp.TOTP(secret), int(now_s) // CODE_STEP_S
+    for step in range(now - CODE_DRIFT, now + CODE_DRIFT + 1):
+        if step > after and secrets.compare_digest(totp.at(step * CODE_STEP_S).encode(), digits.encode()):
+            return step
+    return None
+
+
+def hash_of(token: str) -> bytes:
+    """Return what is stored of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _check_password(password: str, again: str, account: Account) -> None:
+    weak = weakness(password, [account.email, account.name, *account.facilities])
+    if weak:
+        raise FormError({"password": weak})
+    if password != again:
+        raise FormError({"again": "password.differs"})
+
+
+def _base32(data: bytes) -> str:
+    return base64.b32encode(data[:20]).decode()

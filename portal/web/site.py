@@ -1,0 +1,42 @@
+"""All pages as parts of the one application: their routes, templates, files, and the guard against forged forms."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Router
+from litestar.config.csrf import CSRFConfig
+from litestar.exceptions import HTTPException
+from litestar.static_files import create_static_files_router
+
+from portal.accounts import home, login
+from portal.web.pages import STATIC, answer_error
+from portal.web.secret_box import SecretBox
+from schemas.errors import JejakError
+
+CSRF_COOKIE: Final = "__Host-csrf"
+NO_FORMS: Final = ["^/v1/", "^/schema", "^/healthz", "^/readyz", "^/metrics", "^/static/"]  # keys, not cookies
+
+
+def routes() -> Sequence[Any]:
+    """Return every page's route, and the files that pages are made of."""
+    return (
+        Router(
+            path="/",
+            route_handlers=[*login.ROUTES, *home.ROUTES],
+            exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
+            include_in_schema=False,
+        ),
+        create_static_files_router(path="/static", directories=[STATIC], include_in_schema=False),
+    )
+
+
+def csrf_config(box: SecretBox) -> CSRFConfig:
+    """Return how a form proves that it came from a page of ours: a signed cookie, and the same in the form."""
+    return CSRFConfig(
+        secret=box.key_for("csrf").hex(),
+        cookie_name=CSRF_COOKIE,
+        cookie_secure=True,
+        cookie_httponly=True,
+        cookie_samesite="lax",
+        exclude=NO_FORMS,
+    )

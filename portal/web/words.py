@@ -1,0 +1,38 @@
+"""Every word a page shows, in Indonesian and English side by side: `words/*.toml`, one file per desk.
+
+A key that is missing is a bug and says so; so is one without both languages, which a test looks for.
+"""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final, Literal, TypeAlias
+
+Language: TypeAlias = Literal["id", "en"]
+LANGUAGES: Final[tuple[Language, ...]] = ("id", "en")
+
+
+@cache
+def all_words() -> dict[str, dict[str, str]]:
+    """Return {key: {language: text}}; a key is the names on the way to it, with dots between them."""
+    found: dict[str, dict[str, str]] = {}
+    for entry in sorted((files("portal.web") / "words").iterdir(), key=str):
+        if entry.name.endswith(".toml"):
+            found |= _flat(tomllib.loads(entry.read_text(encoding="utf-8")), "")
+    return found
+
+
+def say(language: Language, key: str, **values: object) -> str:
+    """Return the words of a key; `{name}` in them is filled from `values`."""
+    text = all_words()[key][language]
+    return text.format_map(values) if values else text
+
+
+def _flat(table: dict[str, Any], prefix: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for name, value in table.items():
+        if set(value) & set(LANGUAGES):
+            found[prefix + name] = value
+        else:
+            found |= _flat(value, f"{prefix}{name}.")
+    return found
