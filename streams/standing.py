@@ -23,7 +23,7 @@ from streams.joining.store import JoiningStore, Part
 from streams.metrics import ALERTS_UNACKNOWLEDGED
 from streams.runs import TRACE, count_alerts, put_out, run_one, source_of
 from streams.sealing import Seal, read_seal
-from streams.store import Dead, Result, Source, is_ours, is_trouble
+from streams.store import Dead, Result, Source, is_ours, is_trouble, refusal_named
 from tracing.cases.closing import close_due, due_traces, mark_due, mark_stale
 from tracing.cases.touching import Touched, touched_by
 from tracing.cases.unacknowledged import count_waiting
@@ -104,20 +104,23 @@ class StandingStore(JoiningStore):
 
     def tick(self) -> None:
         """Do what the database's clock asks for, and run what was left due."""
-        self._with_database(self._look_at_the_clock)
-        for case_id, rule, person in self._with_database(_read_due):
-            self._run(case_id, rule, person)
+        with refusal_named():
+            self._with_database(self._look_at_the_clock)
+            for case_id, rule, person in self._with_database(_read_due):
+                self._run(case_id, rule, person)
 
     def _run_due(self) -> None:
         due, self._work.due = self._work.due, {}
-        for one in due.values():
-            self._run(one.case_id, one.rule, one.person)
+        with refusal_named():
+            for one in due.values():
+                self._run(one.case_id, one.rule, one.person)
 
     def _run(self, case_id: str, rule: str, person: str) -> None:
         """Run a trace. One that the database refuses stays due and is tried again; the others go on."""
         source = source_of(person, self._settings.partitions)
         try:
-            self._with_database(lambda conn: run_one(conn, case_id, rule, source))
+            with self.progress.excused():  # a trace of a whole hospital's staff may take its time
+                self._with_database(lambda conn: run_one(conn, case_id, rule, source))
         except psycopg2.Error as error:
             if is_ours(error) or is_trouble(error):
                 raise

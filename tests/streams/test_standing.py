@@ -1,6 +1,6 @@
 """The standing worker's transaction and runs on a real database: late, voided and corrected visits; closing; stale."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -60,15 +60,12 @@ class Standing:
         records = self.log[partition]
         records.append(SimpleNamespace(offset=len(records), timestamp=0, key=b"", value=value))
 
-    def hear(self) -> None:
-        """Let the worker take what is new, of all partitions together."""
-        batches = [
-            Batch("visit.v1", number, records[self.read[number] :])
-            for number, records in self.log.items()
-            if records[self.read[number] :]
-        ]
-        self.read = {number: len(records) for number, records in self.log.items()}
-        self.store.apply_all(batches)
+    def hear(self, partitions: Iterable[int] | None = None) -> None:
+        """Let the worker take what is new, of all partitions (or these) together."""
+        some = self.log.keys() if partitions is None else set(partitions)
+        news = {number: self.log[number][self.read[number] :] for number in some}
+        self.read |= {number: len(self.log[number]) for number in some}
+        self.store.apply_all([Batch("visit.v1", number, records) for number, records in news.items() if records])
 
     def alerts(self) -> list[tuple[str, str, str]]:
         """Return the office, action and reason of all alerts about candidates, in the order of revisions."""
