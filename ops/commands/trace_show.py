@@ -1,6 +1,7 @@
 """`jejak trace-show`: a case and its candidates, ranked and explained."""
 
 import getpass
+from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from tracing.cases.store import TraceView, read_trace
 from tracing.instants import MINUTE_US
 
 SHOWN_IN = ZoneInfo("Asia/Jakarta")
+STALE = defaultdict(str, stale=": data came after it had closed; ask for it again")
 
 
 @click.command("trace-show")
@@ -83,7 +85,7 @@ def _print(view: TraceView, console: Console) -> None:
         lines.append(f"day 0 is {view.day0} ({view.day0_is}){isolated}")
     if view.window is not None:
         first, last = (datetime.fromisoformat(end).astimezone(SHOWN_IN) for end in view.window)
-        lines.append(f"rule {view.rule}, revision {view.revision}")
+        lines.append(f"rule {view.rule}, revision {view.revision}, trace {view.trace_state}{STALE[view.trace_state]}")
         lines.append(f"looked at {first:%d %b %Y %H:%M} to {last:%d %b %Y %H:%M} WIB")
     console.print("\n".join(lines), markup=False, highlight=False)
     if not view.contacts:

@@ -142,6 +142,9 @@ def _settle(cur: Cursor, person: str, facts: Facts, stored: tuple[Case, ...], da
         if case.case_id in changed and case.state == "open":
             rows.open_trace(cur, case.case_id, DEFAULT_RULE)
     rows.mark_due(cur, sorted(changed))
+    was = {case.case_id for case in stored if case.state == "open"}
+    if was != {case.case_id for case in cases if case.state == "open"}:
+        rows.mark_due_who_met(cur, person)  # the traces that have him as a candidate say whether he is a case
 
 
 def _area(area: str) -> str:

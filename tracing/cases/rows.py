@@ -224,6 +224,16 @@ def mark_due(cur: Cursor, case_ids: Sequence[str]) -> None:
     cur.execute("update trace set due = true where case_id = any(%s)", (list(case_ids),))
 
 
+def mark_due_who_met(cur: Cursor, person: str) -> None:
+    """Say that the traces in which this person is a candidate are to be run again, by whoever looks for such traces."""
+    cur.execute(
+        "update trace t set due = true from (select trace_id from trace where trace_id in"
+        " (select trace_id from candidate where person = %s) order by trace_id for no key update) met"
+        " where t.trace_id = met.trace_id",
+        (person,),
+    )
+
+
 def due_traces(cur: Cursor, person: str) -> list[tuple[str, str]]:
     """Return (case, rule) of the person's traces that are to be run."""
     cur.execute(

@@ -14,6 +14,8 @@ from tracing.rulesets import DEFAULT_RULE
 from tracing.store import Connection, Cursor
 from tracing.windows import local_day
 
+# As it is now, whether or not a worker has looked at the clock since.
+_STATE = "coalesce(case when t.state = 'open' and t.closes_at <= now() then 'closed' else t.state end, '')"
 _UTC = "to_char({0} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 
 
@@ -60,6 +62,7 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     case_ref: str
     counts: dict[str, int]
     contacts: tuple[ContactView, ...]
+    trace_state: str = ""  # open, closed, or stale: data came after it had closed; empty: there is none
 
 
 def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> TraceView:
@@ -73,8 +76,8 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
             "select c.state, c.classification, c.date_onset, c.date_specimen, c.date_isolation, c.requested_by,"  # noqa: S608 — our own expressions
             " c.requested_role, c.approved_by, c.reason, c.approved_reason, t.trace_id, coalesce(t.revision, 0),"
             f" {_UTC.format('t.window_from')}, {_UTC.format('t.window_to')},"
-            " coalesce(t.header -> 'rows', '{}')::text, c.person::text"
-            ' from "case" c left join trace t on t.case_id = c.case_id and t.rule = %s where c.case_id = %s',
+            " coalesce(t.header -> 'rows', '{}')::text, c.person::text,"
+            f' {_STATE} from "case" c left join trace t on t.case_id = c.case_id and t.rule = %s where c.case_id = %s',
             (rule, case_id),
         )
         row = cur.fetchone()
@@ -95,6 +98,7 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
         approved_by=row[7],
         reason=row[8],
         approved_reason=row[9],
+        trace_state=row[16],
         rule=rule if row[10] else "",
         window=(row[12], row[13]) if row[12] else None,
         revision=row[11],
