@@ -4,7 +4,9 @@ Pure: which facility an id names, and what the database already holds, is handed
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
+
+import msgspec
 
 from schemas.codec import Codec
 from schemas.errors import InvalidEvent
@@ -13,7 +15,7 @@ from schemas.partition import partition_of
 from streams.batches import Record
 from streams.store import Dead
 from tracing.instants import us_of
-from tracing.records import client_body
+from tracing.records import SeenScan, scan_body
 from tracing.rows import DecisionKey, Facility, ScanKey, dashed
 
 Identity: TypeAlias = ScanKey | DecisionKey
@@ -24,7 +26,7 @@ OTHER_BODY: Final = "field scan_id: is that of an earlier record with another bo
 _codec: Codec[Scan | ScanDecision] = Codec(Scan, ScanDecision)
 
 
-class Arrival(NamedTuple):
+class Arrival(msgspec.Struct, frozen=True, gc=False):
     """A usable record, where it stood, and when the log took it (microseconds since 1970)."""
 
     offset: int
@@ -33,33 +35,25 @@ class Arrival(NamedTuple):
     event: Scan | ScanDecision
     identity: Identity
     body: Body
+    seen: SeenScan | None  # a scan as the core reads it; its facility is the facility's number
 
 
 def read_arrivals(
-    records: Iterable[Record], partition: int, partitions: int, facility_of: Callable[[str], Facility | None]
+    records: Sequence[Record], partition: int, partitions: int, facility_of: Callable[[str], Facility | None]
 ) -> tuple[list[Arrival], list[Dead]]:
     """Return the records that can be used, and those that cannot; both in the order of the log."""
+
+    def is_here(person_id: str) -> bool:
+        return partition_of(person_id, partitions) == partition
+
     arrivals: list[Arrival] = []
     dead: list[Dead] = []
-    for record in records:
+    for record, event in zip(records, _codec.decode_all([record.value or b"" for record in records]), strict=True):
         try:
-            event = _read(record.value, partition, partitions, facility_of)
+            arrivals.append(_arrival(record, event, is_here, facility_of))
         except InvalidEvent as error:
             dead.append(Dead(record.offset, record.value, str(error)))
-            continue
-        assert record.value is not None
-        arrivals.append(
-            Arrival(record.offset, record.timestamp * 1000, record.value, event, identity_of(event), _body(event))
-        )
     return arrivals, dead
-
-
-def identity_of(event: Scan | ScanDecision) -> Identity:
-    """Return what makes two records the same one."""
-    person = dashed(event.person_id)
-    if isinstance(event, Scan):
-        return person, event.scan_id
-    return person, event.scan_id, event.serial, event.by
 
 
 def first_of_each(arrivals: Iterable[Arrival]) -> list[Arrival]:
@@ -95,26 +89,45 @@ def sort_out(
     return applied, duplicate, dead
 
 
-def _read(
-    value: bytes | None, partition: int, partitions: int, facility_of: Callable[[str], Facility | None]
-) -> Scan | ScanDecision:
+def _arrival(
+    record: Record,
+    event: Scan | ScanDecision | InvalidEvent,
+    is_here: Callable[[str], bool],
+    facility_of: Callable[[str], Facility | None],
+) -> Arrival:
+    value = record.value
     if value is None:
         raise InvalidEvent("is missing", field="body")
-    event = _codec.decode(value)
-    if partition_of(event.person_id, partitions) != partition:
+    if isinstance(event, InvalidEvent):
+        raise event
+    if not is_here(event.person_id):
         raise InvalidEvent("belongs to another partition", field="person_id")
-    if isinstance(event, Scan):
-        facility = facility_of(event.facility_id)
-        if facility is None:
-            raise InvalidEvent("is not a facility we know", field="facility_id")
-        if event.kind != facility.kind:
-            raise InvalidEvent("is not the facility's", field="kind")
-        if event.time_zone != facility.time_zone:
-            raise InvalidEvent("is not the facility's", field="time_zone")
-    return event
+    person, accepted_at = dashed(event.person_id), record.timestamp * 1000
+    if not isinstance(event, Scan):
+        body = us_of(event.scan_at), str(event.decision), event.reason
+        identity = person, event.scan_id, event.serial, event.by
+        return Arrival(record.offset, accepted_at, value, event, identity, body, None)
+    seen = _seen(event, person, facility_of(event.facility_id))
+    return Arrival(record.offset, accepted_at, value, event, (person, event.scan_id), scan_body(event, seen.at), seen)
 
 
-def _body(event: Scan | ScanDecision) -> Body:
-    if isinstance(event, Scan):
-        return client_body(event)
-    return us_of(event.scan_at), str(event.decision), event.reason
+def _seen(scan: Scan, person: str, facility: Facility | None) -> SeenScan:
+    if facility is None:
+        raise InvalidEvent("is not a facility we know", field="facility_id")
+    if scan.kind != facility.kind:
+        raise InvalidEvent("is not the facility's", field="kind")
+    if scan.time_zone != facility.time_zone:
+        raise InvalidEvent("is not the facility's", field="time_zone")
+    return SeenScan(
+        scan.scan_id,
+        person,
+        facility.facility_no,
+        facility.kind,
+        facility.time_zone,
+        scan.gate,
+        scan.zone,
+        us_of(scan.at),
+        scan.admitted,
+        scan.role,
+        scan.channel,
+    )

@@ -4,7 +4,7 @@ Each comes as (partition, key, value) for the outbox; a value of None ends a key
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from schemas.codec import encode
 from schemas.events import FacilityCount, Role, VisitChange, VisitState, ZoneFrom
@@ -15,6 +15,7 @@ from tracing.instants import hour_clock, hour_text, utc_of
 from tracing.rows import Facility, undashed
 from tracing.visits import Visit
 
+_ROLES: Final = {str(role): role for role in Role}
 Tiding: TypeAlias = tuple[int, bytes, bytes | None]
 
 
@@ -51,9 +52,9 @@ def facility_counts(
 def _changes(difference: Difference, facilities: Mapping[int, Facility], partitions: int) -> Iterable[Tiding]:
     before = {visit.visit_id: visit for visit in difference.gone}
     after = {visit.visit_id: visit for visit in difference.come}
-    person_id = undashed(str(next(iter((before or after).values())).person))
+    person_id = undashed(str((difference.gone or difference.come)[0].person))
     key, partition = person_id.encode(), partition_of(person_id, partitions)
-    for visit_id in before | after:
+    for visit_id in before | after if before else after:
         change = VisitChange(
             visit_id=visit_id,
             person_id=person_id,
@@ -73,7 +74,7 @@ def _state(visit: Visit | None, facilities: Mapping[int, Facility]) -> VisitStat
         check_out=utc_of(visit.check_out),
         check_in_estimated=visit.check_in_estimated,
         check_out_estimated=visit.check_out_estimated,
-        role=Role(visit.role),
+        role=_ROLES[visit.role],
         zones=tuple(ZoneFrom(at=utc_of(at), zone=zone) for at, zone in visit.zones),
     )
 

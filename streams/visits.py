@@ -26,7 +26,6 @@ from tracing.counts import Counts, FacilityHour, add
 from tracing.difference import Difference
 from tracing.fast import NEW, State, follow, is_in_order
 from tracing.histories import histories
-from tracing.instants import us_of
 from tracing.keys import is_short, visit_key
 from tracing.records import SeenScan
 from tracing.rows import Facility, undashed
@@ -105,8 +104,8 @@ class VisitFold:
         judged: set[str] = set()
         for arrival in firsts:
             person = arrival.identity[0]
-            if isinstance(arrival.event, Scan):
-                scans.setdefault(person, []).append(self._seen(person, arrival.event))
+            if arrival.seen is not None:
+                scans.setdefault(person, []).append(arrival.seen)
             else:
                 judged.add(person)
         return {
@@ -115,30 +114,15 @@ class VisitFold:
             if person not in judged and (state := states.get(person, NEW)) is not None and is_in_order(state, theirs)
         }
 
-    def _seen(self, person: str, scan: Scan) -> SeenScan:
-        return SeenScan(
-            scan.scan_id,
-            person,
-            self._by_id[scan.facility_id].facility_no,
-            scan.kind,
-            scan.time_zone,
-            scan.gate,
-            scan.zone,
-            us_of(scan.at),
-            scan.admitted,
-            scan.role,
-            scan.channel,
-        )
-
     def _add_new(self, cur: Cursor, firsts: Iterable[Arrival], in_order: Container[str]) -> set[Identity]:
         fresh, scans, decisions = [], [], []
         new: set[Identity] = set()
         for arrival in firsts:
-            if not isinstance(arrival.event, Scan):
-                decisions.append((arrival.event, arrival.accepted_at))
+            event, seen = arrival.event, arrival.seen
+            if seen is None:
+                decisions.append((event, arrival.accepted_at))
                 continue
-            assert isinstance(arrival.body, bytes)
-            row = arrival.event, self._by_id[arrival.event.facility_id].facility_no, arrival.body, arrival.accepted_at
+            row = event, seen.facility, arrival.body, arrival.accepted_at
             if arrival.identity[0] in in_order and not self._careful:
                 fresh.append(row)
                 new.add(arrival.identity)

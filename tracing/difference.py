@@ -36,6 +36,8 @@ def difference(
         scans_before: the standing scans by id, as they stood; may leave out any that do not change.
         scans_after: the same, as they stand now; may leave out the same ones.
     """
+    if not before and not scans_before:
+        return Difference([], list(after), counts_of(after, scans_after.values()))
     was = {visit.visit_id: visit for visit in before}
     now = {visit.visit_id: visit for visit in after}
     gone = [visit for visit in was.values() if now.get(visit.visit_id) != visit]

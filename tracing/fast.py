@@ -6,6 +6,7 @@ same as the history it was made from, for every scan after `latest`; for anythin
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -44,6 +45,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 NEW: Final = State()  # of a person who was never seen
+_place: Final = attrgetter("at", "scan_id")
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(State)
 
@@ -60,7 +62,7 @@ def decode_state(text: str) -> State:
 
 def is_in_order(state: State, scans: Iterable[SeenScan]) -> bool:
     """Say whether the scans can be folded from the row alone."""
-    return not state.awaits and min((scan.at, scan.scan_id) for scan in scans) > state.latest
+    return not state.awaits and min(map(_place, scans)) > state.latest
 
 
 def follow(
@@ -74,24 +76,32 @@ def follow(
         facilities: by number.
         stays: the dated configuration.
     """
-    person = scans[0].person
-    near = [_near_visit(number, one, str(person), facilities) for number, one in enumerate(state.near)]
-    before, opened = near, None
+    person = str(scans[0].person)
+    before, opened = [], None
     if state.opened is not None:
-        opened = _opening_scan(state.opened, str(person), facilities)
-        before = [*near, _stored_visit(state.opened, opened)]
+        opened = _opening_scan(state.opened, person, facilities)
+        before = [_stored_visit(state.opened, opened)]
     visits, carry = paired(scans, stays, _carry(state, opened))
-    change = difference(before, [*near, *visits], {}, {scan.scan_id: scan for scan in scans})
-    return change, state_of(max((scan.at, scan.scan_id) for scan in scans), carry, [*near, *visits])
+    near = _near_visits(state.near, visits, person, facilities)
+    change = difference([*near, *before], [*near, *visits], {}, {scan.scan_id: scan for scan in scans})
+    return change, state_of(max(map(_place, scans)), carry, visits, near=state.near)
 
 
-def state_of(latest: tuple[int, str], carry: Carry, visits: Sequence[Visit], *, awaits: bool = False) -> State:
+def state_of(
+    latest: tuple[int, str],
+    carry: Carry,
+    visits: Sequence[Visit],
+    *,
+    near: Sequence[tuple[int, int, int]] = (),
+    awaits: bool = False,
+) -> State:
     """Return a person's row.
 
     Args:
         latest: (at, scan_id) of his last scan.
         carry: where pairing stands.
         visits: his visits in the order of time; of the closed ones, those long before the last may be left out.
+        near: closed visits before all of these, as his row held them.
         awaits: whether a decision waits for its scan.
     """
     opened, closed = None, visits
@@ -102,21 +112,28 @@ def state_of(latest: tuple[int, str], carry: Carry, visits: Sequence[Visit], *, 
             scan.scan_id, scan.facility, scan.at, scan.role, carry.latest, carry.zones, visits[-1].check_out
         )
     left = None if carry.exit_facility is None else (int(str(carry.exit_facility)), carry.exit_at)
-    return State(latest, awaits, opened, left, carry.previous_end, _near(closed, carry.previous_end))
+    return State(latest, awaits, opened, left, carry.previous_end, _near(near, closed, carry.previous_end))
 
 
-def _near(closed: Sequence[Visit], end: int | None) -> tuple[tuple[int, int, int], ...]:
+def _near(
+    before: Sequence[tuple[int, int, int]], closed: Sequence[Visit], end: int | None
+) -> tuple[tuple[int, int, int], ...]:
     """Return the visits that touch the last hour before `end`, cut to it: no visit to come begins before `end`."""
     if end is None:
         return ()
     since = end - HOUR_US
-    near = []
+    near: list[tuple[int, int, int]] = []
     for visit in reversed(closed):
         if visit.check_out < since:
             break
         assert isinstance(visit.facility, int)
         near.append((visit.facility, max(visit.check_in, since), visit.check_out))
-    return tuple(reversed(near))
+    near.reverse()
+    if before and before[-1][2] >= since:
+        near[:0] = [
+            (number, max(check_in, since), check_out) for number, check_in, check_out in before if check_out >= since
+        ]
+    return tuple(near)
 
 
 def _carry(state: State, opened: SeenScan | None) -> Carry:
@@ -156,6 +173,16 @@ def _stored_visit(opened: Opened, scan: SeenScan) -> Visit:
         scan.role,
         opened.zones,
     )
+
+
+def _near_visits(
+    near: Sequence[tuple[int, int, int]], visits: Sequence[Visit], person: str, facilities: Mapping[int, Facility]
+) -> list[Visit]:
+    """Return those of the closed visits that may share a clock hour with these."""
+    if not near or not visits:
+        return []
+    since = min(visit.check_in for visit in visits) - HOUR_US
+    return [_near_visit(number, one, person, facilities) for number, one in enumerate(near) if one[2] >= since]
 
 
 def _near_visit(number: int, one: tuple[int, int, int], person: str, facilities: Mapping[int, Facility]) -> Visit:

@@ -46,7 +46,10 @@ def hour_of(at_us: int, time_zone: str) -> int:
     two hours, and only a clock moved by a part of an hour (Lord Howe, or the zones before they were standard)
     leaves less than 60 minutes of the hour it cuts.
     """
-    return at_us - (at_us + offset_us(at_us, time_zone)) % HOUR_US
+    offset = _steady_offset(time_zone, at_us // DAY_US)  # as `offset_us`, a call less: this is asked for every visit
+    if offset is None:
+        offset = _offset_us(at_us, time_zone)
+    return at_us - (at_us + offset) % HOUR_US
 
 
 def hours_between(start_us: int, end_us: int, time_zone: str) -> Iterator[tuple[int, int]]:

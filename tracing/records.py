@@ -20,6 +20,7 @@ from tracing.instants import us_of
 
 Key: TypeAlias = str | int | UUID
 VERDICTS: Final = ("void", "flag", "clear")  # at the same serial the earlier of these wins
+_encode: Final = msgspec.msgpack.Encoder().encode
 OUT_OF_TRACING: Final = frozenset({"void", "flag"})
 
 
@@ -109,23 +110,31 @@ def client_body(record: Scan | ScanDecision) -> bytes:
     counts as an instant, whatever its offset. The bytes are stored: a new field may only be added so that its
     default leaves them as they were.
     """
-    sent: tuple[str | int | None, ...]
     if isinstance(record, Scan):
-        sent = (
-            record.facility_id,
-            record.zone,
-            record.group_id,
-            record.gate,
-            us_of(record.at),
-            record.admitted,
-            record.refused_reason,
-            record.role,
-            record.channel,
-            record.assurance,
-            record.device_id,
-            record.device_seq,
-            record.poster_version,
+        return scan_body(record, us_of(record.at))
+    return _digest((us_of(record.scan_at), record.decision, record.reason))
+
+
+def scan_body(scan: Scan, at: int) -> bytes:
+    """Return the `client_body` of a scan whose instant is computed already."""
+    return _digest(
+        (
+            scan.facility_id,
+            scan.zone,
+            scan.group_id,
+            scan.gate,
+            at,
+            scan.admitted,
+            scan.refused_reason,
+            scan.role,
+            scan.channel,
+            scan.assurance,
+            scan.device_id,
+            scan.device_seq,
+            scan.poster_version,
         )
-    else:
-        sent = (us_of(record.scan_at), record.decision, record.reason)
-    return blake2b(msgspec.msgpack.encode(sent), digest_size=16).digest()
+    )
+
+
+def _digest(sent: tuple[str | int | None, ...]) -> bytes:
+    return blake2b(_encode(sent), digest_size=16).digest()

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import psycopg2
+from msgspec.structs import astuple
 from psycopg2 import extensions
 
 from schemas.errors import Conflict, InvalidSettings, Unavailable
@@ -265,15 +266,8 @@ def add_counts(cur: Cursor, shard: int, differences: Mapping[FacilityHour, Count
     if not differences:
         return []
     hours = sorted(differences.items())  # in one order in every process: no two wait for each other
-    cur.execute(
-        f"execute counts (%s, %s, %s{', %s' * len(_COUNTS)})",
-        (
-            shard,
-            _array(str(facility) for (facility, _), _ in hours),
-            _array(str(hour) for (_, hour), _ in hours),
-            *(_array(str(getattr(counts, name)) for _, counts in hours) for name in _COUNTS),
-        ),
-    )
+    columns = zip(*((facility, hour, *astuple(counts)) for (facility, hour), counts in hours), strict=True)
+    cur.execute(f"execute counts (%s{', %s' * (2 + len(_COUNTS))})", (shard, *map(_numbers, columns)))
     now = [(facility, hour, Counts(*counts)) for facility, hour, *counts in cur.fetchall()]
     empty = [(facility, hour) for facility, hour, counts in now if counts == Counts()]
     if empty:
@@ -290,6 +284,11 @@ def _array(items: Iterable[str]) -> str:
     return "{" + ",".join(items) + "}"
 
 
+def _numbers(column: Sequence[object]) -> str:
+    """Return integers as PostgreSQL writes an array: JSON in other brackets."""
+    return "{" + msgspec.json.encode(column).decode()[1:-1] + "}"
+
+
 def _copy(cur: Cursor, table: str, rows: Iterable[bytes]) -> None:
     cur.copy_expert(f"copy {table} from stdin (format binary)", BytesIO(b"".join((copies.HEADER, *rows, copies.END))))
 
@@ -297,18 +296,20 @@ def _copy(cur: Cursor, table: str, rows: Iterable[bytes]) -> None:
 _JSONB: Final = b"\x01"  # its version, before the text
 _TWO_FIELDS: Final = copies.fields(2)
 _DECISION_FIELDS: Final = copies.fields(8)
-_VISIT_FIELDS: Final = copies.fields(9)
 _scan_head = Struct(">hi16si16sii").pack
+_visit_head = Struct(">hiii16siqiqi16s").pack
+_instant = Struct(">iq").pack
+_length = Struct(">i").pack
 _digest_and_instant = Struct(">i16siq").pack
 
 
 def _scan_line(scan: Scan, facility_no: int, body: bytes, accepted_at: int) -> bytes:
-    text, instant, fromhex = copies.TEXT, copies.instant, bytes.fromhex
-    return b"".join(
+    text, fromhex, device, number = copies.TEXT, bytes.fromhex, scan.device_id.encode(), scan.device_seq
+    return b"".join(  # a few calls less than by the functions of `copies`: this is a tenth of the fold
         (
             _scan_head(19, 16, fromhex(scan.person_id), 16, fromhex(scan.scan_id.replace("-", "")), 4, facility_no),
             text[scan.gate],
-            instant(us_of(scan.at)),
+            _instant(8, us_of(scan.at) - copies.PG_EPOCH_US),
             text[scan.zone],
             copies.FLAG[scan.admitted],
             text[scan.role],
@@ -317,11 +318,12 @@ def _scan_line(scan: Scan, facility_no: int, body: bytes, accepted_at: int) -> b
             text[scan.group_id],
             text[scan.refused_reason],
             text[scan.assurance],
-            copies.blob(scan.device_id.encode()),
-            copies.bigint(scan.device_seq),
-            copies.integer(scan.poster_version),
+            _length(len(device)),
+            device,
+            copies.NULL if number is None else _instant(8, number),
+            copies.NULL if scan.poster_version is None else copies.integer(scan.poster_version),
             text[scan.entered_by],
-            instant(us_of(scan.received_at)),
+            _instant(8, us_of(scan.received_at) - copies.PG_EPOCH_US),
         )
     )
 
@@ -344,14 +346,22 @@ def _decision_line(decision: ScanDecision, accepted_at: int) -> bytes:
 
 def _visit_line(visit: Visit) -> bytes:
     assert isinstance(visit.facility, int)
+    check_in, check_out = visit.check_in, visit.check_out
     return b"".join(
         (
-            _VISIT_FIELDS,
-            copies.integer(visit_key(visit.facility, visit.check_in, visit.check_out)),
-            copies.uuid(str(visit.person)),
-            copies.instant(visit.check_in),
-            copies.instant(visit.check_out),
-            copies.uuid(visit.visit_id),
+            _visit_head(
+                9,
+                4,
+                visit_key(visit.facility, check_in, check_out),
+                16,
+                bytes.fromhex(str(visit.person).replace("-", "")),
+                8,
+                check_in - copies.PG_EPOCH_US,
+                8,
+                check_out - copies.PG_EPOCH_US,
+                16,
+                bytes.fromhex(visit.visit_id.replace("-", "")),
+            ),
             copies.FLAG[visit.check_in_estimated],
             copies.FLAG[visit.check_out_estimated],
             copies.TEXT[visit.role],

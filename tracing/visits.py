@@ -4,6 +4,7 @@ A pure function of the set of scans: their order and repetition do not matter, n
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -12,6 +13,7 @@ from tracing.instants import MINUTE_US
 from tracing.records import OUT_OF_TRACING, Key, SeenScan
 from tracing.stays import DEFAULT_STAYS, Stays
 
+_order: Final = attrgetter("at", "scan_id")
 TWICE_US: Final = 10 * MINUTE_US  # people scan twice: so close together it is the same passage
 
 
@@ -66,10 +68,9 @@ def paired(scans: Iterable[SeenScan], stays: Stays, carry: Carry = NOTHING) -> t
         stays: the dated configuration.
         carry: where the scans before left off; a visit open then comes first in the result, closed or still open.
     """
-    in_order = sorted(
-        (scan for scan in scans if scan.admitted and scan.decision not in OUT_OF_TRACING),
-        key=lambda scan: (scan.at, scan.scan_id),
-    )
+    in_order = [scan for scan in scans if scan.admitted and scan.decision not in OUT_OF_TRACING]
+    if len(in_order) > 1:
+        in_order = sorted(in_order, key=_order)
     pairing = _Pairing(stays, carry)
     before = ""
     for scan in in_order:

@@ -1,6 +1,8 @@
 """decode(encode(x)) = x, and everything else is refused with a field and without its value."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
 
 import msgspec
 import pytest
@@ -132,3 +134,40 @@ def test_damaged_events_never_raise_anything_else(noise: bytes, data: st.DataObj
         CODEC.decode(whole[:cut] + noise + whole[cut:])
     except InvalidEvent as error:
         assert error.field  # noqa: PT017 — both outcomes are right; only another error is wrong
+
+
+GOOD = msgspec.json.encode(BODY)
+BAD_BODIES = [
+    b"",
+    b"{",
+    b"{}\n{}",
+    GOOD + b"\n" + GOOD,
+    b"\xff",
+    b"[" * 100_000,
+    GOOD.replace(b'"F"', b'"F\\u0001"'),
+    GOOD.replace(b'"F"', b'"F\xc2\x85"'),
+    GOOD.replace(b'"F"', b"7"),
+    GOOD.replace(b"2026", b"2019"),
+    GOOD.replace(b"2026", b"2101"),
+    re.sub(rb"(T[0-9:]{8})", rb"\1.1234567", GOOD),
+]
+
+
+@given(st.lists(SCANS | DECISIONS, max_size=5), st.lists(st.sampled_from(BAD_BODIES), max_size=3), st.randoms())
+def test_bodies_read_at_once_are_what_each_is_alone(
+    events: list[Scan | ScanDecision], bad: list[bytes], random: Random
+) -> None:
+    bodies = [*map(encode, events), *bad]
+    random.shuffle(bodies)
+    assert [_said(found) for found in CODEC.decode_all(bodies)] == [_said(_alone(body)) for body in bodies]
+
+
+def _alone(body: bytes) -> Scan | ScanDecision | InvalidEvent:
+    try:
+        return CODEC.decode(body)
+    except InvalidEvent as error:
+        return error
+
+
+def _said(found: Scan | ScanDecision | InvalidEvent) -> object:
+    return str(found) if isinstance(found, InvalidEvent) else found
