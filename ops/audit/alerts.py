@@ -16,6 +16,7 @@ from ops.audit.store import Row, Snapshot
 from schemas.events import AlertData
 from tracing.cases.alerts import Trace, alert_id, alerts_of, offices_of
 from tracing.cases.candidates import Candidate
+from tracing.cases.closing import STALE_NAME
 from tracing.cases.revision import References, read_candidates, read_residence
 from tracing.instants import us_of
 
@@ -115,7 +116,8 @@ def _check_alert(alert: Told, trace: Trace, references: References, case_id: str
     if said != alert[:5]:
         findings.differs(ALERTS, row, "its body and its columns are not of one alert")
     revised = msgspec.structs.replace(trace, revision=data.version)
-    if data.alert_id != alert_id(revised, references(alert.office, None), data.contact_ref, data.office):
+    about = STALE_NAME if data.action == "review" and not data.contact_ref else data.contact_ref
+    if data.alert_id != alert_id(revised, references(alert.office, None), about, data.office):
         findings.differs(ALERTS, row, f"its id is not that of this trace of case {case_id}")
     if alert.revision > trace.revision:
         what = f"is of revision {alert.revision}, but the trace is at {trace.revision}"

@@ -1,9 +1,9 @@
 """What one office was told of one trace, against what it must hold. Pure: alert data in, sentences out.
 
 What binds at any revision: an office holds only candidates that concern it, told as they are now, and never more than
-the limit; there are candidates it was not told only where the limit was reached, or a withdrawal freed a place since
-(a place that a withdrawal frees goes to the next who comes or changes). At the first revision the held are exactly the
-first in rank.
+the limit; there are candidates it was not told only where the limit is reached. At the first revision the held are
+exactly the first in rank. Whom it was asked to review because no meeting is left it holds until people have decided:
+he takes no place, and when a meeting is found again he may be one too many.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,12 +39,17 @@ class Office:
         self._told = told
         self._by_revision: dict[int, int] = {}  # how many were held after each revision
         self._held: dict[str, AlertData] = {}
-        self._withdrawn = 0
+        self._back = 0  # so many came back from a review
+        reviewed: set[str] = set()
         for revision, data in told:
-            if data.action == "withdrawn":
-                self._withdrawn += self._held.pop(data.contact_ref, None) is not None
-            elif data.action in {"added", "changed"}:
-                self._held[data.contact_ref] = data
+            ref = data.contact_ref
+            if data.action == "withdrawn" or (data.action == "review" and not data.rank):
+                self._held.pop(ref, None)
+                (reviewed.add if data.action == "review" else reviewed.discard)(ref)
+            elif ref:
+                self._held[ref] = data
+                self._back += ref in reviewed
+                reviewed.discard(ref)
             self._by_revision[revision] = len(self._held)
         singles = [data for data in expected if data.contact_ref]
         self._concerned: Mapping[str, AlertData] = {data.contact_ref: data for data in singles}
@@ -67,7 +72,7 @@ class Office:
                 if said != is_now:
                     report(row, f"says {field} {said}, the candidate's is {is_now}")
         for revision, number in self._by_revision.items():
-            if number > trace.limit:
+            if number > trace.limit + self._back:
                 report(self._name, f"holds {number} candidates at revision {revision}, the limit is {trace.limit}")
 
     def _check_untold(self, trace: Trace, report: Report) -> None:
@@ -76,8 +81,7 @@ class Office:
         if trace.revision <= 1:
             missing = [ref for ref in self._ranked[:due] if ref not in self._held]
         else:
-            held = len(self._ranked) - len(untold)
-            missing = untold[: max(0, due - held - self._withdrawn)]
+            missing = untold[: max(0, due - (len(self._ranked) - len(untold)))]
         for ref in missing:
             rank = self._concerned[ref].rank
             report(f"candidate {ref} ({self._name})", f"is number {rank} of its list, but has no alert")

@@ -3,7 +3,7 @@
 Takes a cursor; the one who opened it commits.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -41,7 +41,7 @@ class _Body(msgspec.Struct):
 _bodies = msgspec.json.Decoder(_Body)
 
 
-class _Said(NamedTuple):
+class Said(NamedTuple):
     """One alert about one candidate, as stored."""
 
     office: str
@@ -51,7 +51,7 @@ class _Said(NamedTuple):
     body: str
 
 
-def read_told(cur: Cursor, trace_id: int, persons: dict[tuple[str, str], Any]) -> dict[str, Told]:
+def read_told(cur: Cursor, trace_id: int, persons: Mapping[tuple[str, str], Any]) -> dict[str, Told]:
     """Return what each office was told of the trace, and has acknowledged since it was last withdrawn.
 
     Args:
@@ -65,8 +65,8 @@ def read_told(cur: Cursor, trace_id: int, persons: dict[tuple[str, str], Any]) -
         (trace_id,),
     )
     told = {}
-    for office, some in groupby(map(_Said._make, cur.fetchall()), key=lambda said: said.office):
-        told[office] = _told(list(some), persons)
+    for office, some in groupby(map(Said._make, cur.fetchall()), key=lambda said: said.office):
+        told[office] = told_of(list(some), persons)
     return told
 
 
@@ -118,7 +118,8 @@ def read_dropped(cur: Cursor, case_id: str) -> frozenset[str]:
     return frozenset(row[0] for row in cur.fetchall())
 
 
-def _told(said: Iterable[_Said], persons: dict[tuple[str, str], Any]) -> Told:
+def told_of(said: Iterable[Said], persons: Mapping[tuple[str, str], Any]) -> Told:
+    """Return what one office was told and has acknowledged, from its alerts in the order of their making."""
     summary = False
     held: set[str] = set()
     acknowledged: set[str] = set()

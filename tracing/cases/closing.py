@@ -5,6 +5,7 @@ one who opened it commits.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from schemas.events import Alert, AlertData
 from schemas.topics import office_of
@@ -14,7 +15,8 @@ from tracing.cases.rows import reference
 from tracing.cases.touching import Touched
 from tracing.store import Cursor
 
-STALE = "a visit came or changed after the trace had closed: ask for the trace again, and it is run once more"
+STALE_NAME: Final = "stale"  # in place of a candidate's: the trace as a whole is to be reviewed
+STALE: Final = "a visit came or changed after the trace had closed: ask for the trace again, and it is run once more"
 
 
 def close_due(cur: Cursor) -> int:
@@ -68,7 +70,7 @@ def _stale(cur: Cursor, one: Touched, revision: int) -> AlertData:
     trace_ref = reference(cur, one.case_id, office, None)
     trace = Trace(revision=revision, rule=one.rule, due_by=None, limit=0)
     return AlertData(
-        alert_id=alert_id(trace, trace_ref, "stale", office),
+        alert_id=alert_id(trace, trace_ref, STALE_NAME, office),
         version=revision,
         action="review",
         office=office,
