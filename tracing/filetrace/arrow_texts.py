@@ -24,11 +24,11 @@ _KEEP: Final = np.array([(1 << (8 * count)) - 1 for count in range(9)], dtype=np
 
 def numbered(parts: Sequence[Any]) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Return a number for each text, counted in the order in which they come, and the text of each number."""
-    encoded = pa.chunked_array(parts, pa.string()).dictionary_encode().unify_dictionaries()
-    if not encoded.num_chunks:
+    if not parts:
         return np.empty(0, dtype=np.int32), []
-    numbers = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
-    return numbers, encoded.chunk(0).dictionary.to_pylist()
+    # One array, for each chunk of several would carry all the texts; large, for they may be more than 2 GiB.
+    encoded = pa.concat_arrays([part.cast(pa.large_string()) for part in parts]).dictionary_encode()
+    return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
 
 
 def hashes(texts: Any) -> npt.NDArray[np.uint64]:  # noqa: ANN401 — Arrow has no types

@@ -21,7 +21,7 @@ from tracing.files import FIELD_BYTES_MAX
 
 T = TypeVar("T")
 
-PART_BYTES: Final = 16 * 1024 * 1024
+PART_BYTES: Final = 4 * 1024 * 1024
 THREADS: Final = min(4, os.cpu_count() or 1)
 _LF: Final = ord("\n")
 _QUOTE: Final = ord('"')
