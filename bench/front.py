@@ -41,7 +41,7 @@ class Front:
         self.supervisor = supervisor
         self.folder = folder
         self._epoch = epoch_ms, perf_counter()
-        self._key = make_demo_keys(self.settings, {"bench": Holder("import", "bench", area="all")})["bench"]
+        self.key_file = make_demo_keys(self.settings, {"bench": Holder("import", "bench", area="all")})["bench"]
         self._numbers = count(1)
         self.next_scan = 0
 
@@ -61,7 +61,7 @@ class Front:
         task = Task(
             host=address.hostname,
             port=address.port,
-            key_file=str(self._key),
+            key_file=str(self.key_file),
             rate=rate,
             requests=requests,
             batch=batch,

@@ -253,9 +253,9 @@ def _steady(report: Report, plots: dict[str, str]) -> list[str]:
     waiting = max(row["outbox"] for row in data["rows"])
     text = (
         f"{data['rate']:,} scans/s through the gate for {data['minutes']} minutes, {data['persons']:,} persons in turn,"
-        f" and a positive every ten seconds; measured every ten seconds. Answered: {data['answers']}; due → 200"
-        f" p99 {data['due_to_200_ms']['p99']} ms; waiting in the outbox, at most: {waiting:,}"
-        f" rows. {data['criterion'].capitalize()}.\n"
+        " and a positive with 59 contacts every ten seconds; measured every ten seconds."
+        f" Answered: {data['answers']}; due → 200 p99 {data['due_to_200_ms']['p99']} ms; in the outbox at most"
+        f" {waiting:,} rows waited. {data['criterion'].capitalize()}.\n"
     )
     head = ("process", "first 5 min, MiB", "last 5 min, MiB", "highest", "MiB an hour", "flat")
     return [text, _table(head, rows), "![Memory](performance/steady.svg)\n"]

@@ -4,6 +4,7 @@ All that one case's runs tell leaves by one source, whichever worker ran it: so 
 the gates, is published after a newer one.
 """
 
+import gc
 from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -47,6 +48,7 @@ def run_one(conn: Connection, case_id: str, rule: str, source: Source, also: The
     reach("committed")
     TRACE_SECONDS.observe(run.run_ms / 1000)
     count_alerts(run.alerts)
+    gc.collect(0)  # a graph is a ring of references, and a worker's collector comes too seldom to keep it small
     return run
 
 

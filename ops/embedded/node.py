@@ -19,7 +19,7 @@ from schemas.errors import InvalidSettings, Unavailable
 
 ADMIN = "admin"
 CONTROLLER = "controller"
-HEAP = "-Xmx320m"
+HEAP = ("-Xms320m", "-Xmx320m", "-XX:+AlwaysPreTouch")  # whole from the start: what grows later is no heap filling up
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule"
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 QUIET = (  # thousands of lines at every start
@@ -63,7 +63,7 @@ class Node:
         self.clear_temporary()
         if not (self.folder / MADE).exists():
             self._format()
-        return self._command("broker", HEAP, *options, "kafka.Kafka", _quoted(self.folder / "server.properties"))
+        return self._command("broker", *HEAP, *options, "kafka.Kafka", _quoted(self.folder / "server.properties"))
 
     def clear_temporary(self) -> None:
         """Empty the folder of what a killed run unpacked."""
