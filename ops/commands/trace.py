@@ -39,7 +39,15 @@ _NUMBER: Final = click.IntRange(0, 10_000_000)
 @click.option("--timezone", "time_zone", default="Asia/Jakarta", show_default=True, help="Whose days are meant.")
 @click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
 @click.option("--by", "asked_by", default=None, help="Who asks; default: your login name.")
-@click.option("--reason", default="", help="Why; both stand in trace.json.")
+@click.option("--reason", default="", help="Why; both stand in trace.json and in the report.")
+@click.option("--language", type=click.Choice(["id", "en"]), default="id", show_default=True, help="Of report.html.")
+@click.option(
+    "--report-cases",
+    type=click.IntRange(1, 1000),
+    default=25,
+    show_default=True,
+    help="How many cases report.html tells in detail: those with most candidates.",
+)
 def trace(
     visits_path: Path,
     cases_path: Path,
@@ -51,6 +59,8 @@ def trace(
     engine: str,
     asked_by: str | None,
     reason: str,
+    language: Literal["id", "en"],
+    report_cases: int,
     **values: str | int | None,
 ) -> None:
     """Trace the contacts of cases in files, e.g. `jejak trace --visits V.csv --cases C.csv --out results`."""
@@ -64,6 +74,8 @@ def trace(
         asked_by=_login_name() if asked_by is None else asked_by,
         asked_at=datetime.now(UTC),
         reason=reason,
+        language=language,
+        report_cases=report_cases,
     )
     at_terminal = sys.stderr.isatty()
 

@@ -18,12 +18,17 @@ from tracing.filetrace import line_list
 from tracing.filetrace.case_file import FileCase
 from tracing.filetrace.contacts import ranked
 from tracing.filetrace.decision import Asked, Town, Trace
+from tracing.filetrace.detail import Selection
 from tracing.filetrace.graph_files import GraphFiles, Meeting, Person
+from tracing.filetrace.inpatients import hospital_onsets
 from tracing.filetrace.line_list import Line, LineList
+from tracing.filetrace.report_facts import Facts
 from tracing.filetrace.sources import NOT_YET, Standing, standings
 from tracing.filetrace.tables import CONTACT_COLUMNS, SOURCE_COLUMNS, Batch, Contact, Writer, exposure_columns
 from tracing.filetrace.visit_file import VisitFile
 from tracing.instants import text_of
+from tracing.report.hospital_onset import HospitalOnset
+from tracing.report.words import Tongue
 from tracing.rulesets import Rule
 
 Tell = Callable[[str, int], None]
@@ -39,6 +44,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     asked_by: str = ""
     asked_at: datetime
     reason: str = ""
+    language: Tongue = "id"  # of report.html
+    report_cases: int = 25  # that it tells in detail, those with most candidates
 
 
 class Package:
@@ -58,6 +65,10 @@ class Package:
         self._lines = LineList(cases, self._trace.windows, rule, zone)
         self._writer = Writer(visits, cases, rule.id, zone)
         self._contacts: Counter[tuple[str, int]] = Counter()  # by case id and degree
+        self._persons = persons
+        self._onsets = hospital_onsets(visits, cases, persons, zone)
+        own_cases = {case.person_id: case.case_id for case in reversed(cases)}
+        self._selection = Selection(len(cases), question.report_cases, own_cases)
         self.rows: dict[str, int] = {}
 
     def write(self, folder: Path, extra_case_columns: Sequence[str]) -> None:
@@ -70,11 +81,12 @@ class Package:
             GraphFiles(folder) as graph,
         ):
             if direction != "backward":
-                for contact, rank, rows in self._forward():
-                    contacts.write(self._writer.contact_row(contact, rank))
+                for contact, row, rows in self._forward():
+                    contacts.write(row)
                     exposures.write_all(rows)
                     graph.add(_meeting(contact))
             nodes = graph.finish(Person(*one) for one in self._lines.persons())
+        self._selection.fill()
         self.rows |= {contacts.name: contacts.rows, exposures.name: exposures.rows}
         with (
             CsvFile(folder / "sources.csv", SOURCE_COLUMNS) as sources,
@@ -99,18 +111,34 @@ class Package:
                 "day_zero_is": case.day_word,
                 "window": [text_of(at, zone) for at in window],
                 "contacts": {str(degree): self._contacts[case.case_id, degree] for degree in (1, 2)},
+                **_stay(self._onsets.get(number)),
             }
-            for case, window in zip(self._cases, self._trace.windows, strict=True)
+            for number, (case, window) in enumerate(zip(self._cases, self._trace.windows, strict=True))
         ]
 
-    def _forward(self) -> Iterator[tuple[Contact, int, Iterator[tuple[str, ...]]]]:
+    def facts(self) -> Facts:
+        """Return what the report says; only after everything is written."""
+        return Facts(
+            self._visits,
+            self._cases,
+            self._persons,
+            self._trace.windows,
+            self._onsets,
+            self._selection,
+            self._question.time_zone,
+        )
+
+    def _forward(self) -> Iterator[tuple[Contact, tuple[str, ...], Iterator[tuple[str, ...]]]]:
         question = self._question
         for cases, found in self._trace.forward(question.degrees):
             batch = Batch(self._visits, found, self._question.time_zone)
             contacts, ranks = ranked(batch.contacts, self._visits.columns.persons)
+            self._selection.begin(contacts)
             for contact, rank in zip(self._writer.contacts(batch, contacts), ranks.tolist(), strict=True):
                 self._remember(contact)
-                yield contact, rank, self._writer.exposure_rows(batch, contact)
+                row = self._writer.contact_row(contact, rank)
+                self._selection.add(batch, contact, rank, row)
+                yield contact, row, self._writer.exposure_rows(batch, contact)
             self._tell("cases traced", cases.stop)
 
     def _remember(self, contact: Contact) -> None:
@@ -130,7 +158,9 @@ class Package:
                 for case, some in groupby(self._writer.contacts(batch, contacts), key=lambda one: one.case_no)
             }
             for case in cases:
-                yield from self._sources(batch, case, of_case.get(case, []), by_begin)
+                for row, rows in self._sources(batch, case, of_case.get(case, []), by_begin):
+                    self._selection.add_source(case, dict(zip(SOURCE_COLUMNS, row, strict=True)))
+                    yield row, rows
             self._tell("cases traced back", cases.stop)
 
     def _sources(
@@ -154,3 +184,10 @@ def _meeting(contact: Contact) -> Meeting:
     return Meeting(
         contact.source, contact.target, contact.case.case_id, contact.degree, contact.minutes, contact.facility
     )
+
+
+def _stay(onset: HospitalOnset | None) -> dict[str, Any]:
+    """Return an inpatient's day of stay at onset."""
+    if onset is None:
+        return {}
+    return {"day_of_stay": onset.day_of_stay, "admitted": onset.admitted.isoformat(), "origin": onset.origin}

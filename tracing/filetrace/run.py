@@ -19,7 +19,8 @@ from tracing.filetrace import case_file, visit_columns
 from tracing.filetrace.case_file import read_cases
 from tracing.filetrace.package import Package, Question, Tell
 from tracing.filetrace.visit_file import VisitFile, read_visits
-from tracing.instants import text_of
+from tracing.instants import text_of, us_of
+from tracing.report.page import page_of
 
 
 class Traced(msgspec.Struct, frozen=True):
@@ -62,6 +63,8 @@ def trace_files(
             }
             header = _header(question, visits) | {"inputs": inputs, "rows": package.rows}
             header["files"] = {file.name: {"sha256": _sha256(file)} for file in sorted(folder.iterdir())}
+            _write_report(folder / "report.html", package, question, header, _latest(visits))
+            header["files"]["report.html"] = {"sha256": _sha256(folder / "report.html")}
             header["cases"] = package.case_headers()
             header["run_ms"] = round((monotonic() - began) * 1000)
             (folder / "trace.json").write_bytes(msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n")
@@ -69,12 +72,7 @@ def trace_files(
 
 
 def _header(question: Question, visits: VisitFile) -> dict[str, Any]:
-    columns = visits.columns.visits
-    latest = (
-        int(max(columns.check_in.max(), columns.check_out[columns.recorded].max(initial=columns.check_in[0])))
-        if visits.rows
-        else None
-    )
+    latest = _latest(visits)
     return {
         "rule": question.rule,
         "degrees": question.degrees,
@@ -87,6 +85,18 @@ def _header(question: Question, visits: VisitFile) -> dict[str, Any]:
         "engine": "local",
         "versions": {"jejak": VERSION, "python": platform.python_version(), "numpy": np.__version__},
     }
+
+
+def _latest(visits: VisitFile) -> int | None:
+    columns = visits.columns.visits
+    if not visits.rows:
+        return None
+    return int(max(columns.check_in.max(), columns.check_out[columns.recorded].max(initial=columns.check_in[0])))
+
+
+def _write_report(path: Path, package: Package, question: Question, header: dict[str, Any], latest: int | None) -> None:
+    report = package.facts().report(header, latest, us_of(question.asked_at))
+    path.write_text(page_of(report, question.language), encoding="utf-8", newline="\n")
 
 
 @contextmanager
