@@ -15,7 +15,7 @@ from portal.web.pages import LANGUAGE_COOKIE, FormError, WebRequest, page
 from portal.web.words import LANGUAGES
 
 YEAR_S: Final = 365 * 24 * 3600
-HOME: Final = dict.fromkeys(ROLES, "/akun")  # where an account begins; each desk puts itself here
+HOME: Final = dict.fromkeys(ROLES, "/akun") | {"ministry": "/kemenkes"}  # where an account begins
 
 
 @get("/masuk", guards=[look_who])

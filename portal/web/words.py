@@ -18,7 +18,9 @@ def all_words() -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for entry in sorted((files("portal.web") / "words").iterdir(), key=str):
         if entry.name.endswith(".toml"):
-            found |= _flat(tomllib.loads(entry.read_text(encoding="utf-8")), "")
+            words = _flat(tomllib.loads(entry.read_text(encoding="utf-8")), "")
+            assert not found.keys() & words.keys(), f"{entry.name} has words of another file"
+            found |= words
     return found
 
 
@@ -31,7 +33,7 @@ def say(language: Language, key: str, **values: object) -> str:
 def _flat(table: dict[str, Any], prefix: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, value in table.items():
-        if set(value) & set(LANGUAGES):
+        if all(isinstance(text, str) for text in value.values()):
             found[prefix + name] = value
         else:
             found |= _flat(value, f"{prefix}{name}.")

@@ -1,0 +1,1 @@
+"""How a facility becomes known: it applies, the ministry's desk verifies, and its manager is invited."""

@@ -1,0 +1,316 @@
+"""From application to a manager's account, over HTTP on a real gate; the small parts by themselves."""
+
+import re
+import secrets
+from typing import Any
+
+import pyotp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ops.store import OPERATOR, transaction
+from portal.registration.branches import COLUMNS, read_branches
+from portal.registration.duplicates import Known, alike, distance_m, likeness
+from portal.registration.fields import check_fields, hours_by_day, licence_key, opening_hours_of
+from portal.registration.states import MOVES, moved
+from portal.web.pages import FormError
+from schemas.errors import BadInput, Conflict
+from tests.portal.conftest import Gate
+from tests.portal.person import Person
+from tests.portal.test_accounts import GOOD, activated, last_link, new_address, secret_on
+
+
+def form(**changed: Any) -> dict[str, str]:
+    """Return a good application as a form holds it."""
+    return {
+        "name": f"Klinik {secrets.token_hex(4)}",
+        "kind": "clinic",
+        "owner": "private",
+        "licence": f"SIK/{secrets.token_hex(5)}/2026",
+        "address": "Jl. Melati 7",
+        "province": "36",
+        "district": "36.71",
+        "sub_district": "36.71.01",
+        "latitude": "-6.1783",
+        "longitude": "106.6319",
+        "responsible": "dr. Budi Santoso",
+        "email": new_address(),
+        "phone": "021 555 0199",
+        "capacity": "60",
+        "from_Mo": "08:00",
+        "to_Mo": "16:00",
+    } | changed
+
+
+def applied(**changed: Any) -> dict[str, str]:
+    """Return a good application as a file holds it."""
+    fields = form(**changed)
+    return {name: fields.get(name, "Mo 08:00-16:00") for name in COLUMNS}
+
+
+def ministry(gate: Gate) -> Person:
+    _, person = activated(gate, "ministry", area="")
+    person.send("/masuk/kode-baru", code=pyotp.TOTP(secret_on(person.page)).now())
+    return person
+
+
+def apply(gate: Gate, **changed: Any) -> tuple[Person, str]:
+    """Apply; return the applicant and the reference."""
+    person = Person(gate.url)
+    person.open("/daftar")
+    answer = person.send("/daftar", **form(**changed))
+    assert answer.status_code == 200, re.findall(r'class="why"[^>]*>([^<]+)', answer.text)
+    return person, person.path.rpartition("/")[2]
+
+
+def judged(person: Person, reference: str, action: str, words: str = "") -> int:
+    person.open(f"/kemenkes/{reference}")
+    return person.send(f"/kemenkes/{reference}", action=action, words=words).status_code
+
+
+def test_a_facility_applies_is_asked_back_answers_is_approved_and_its_manager_signs_in(gate: Gate) -> None:
+    email = new_address()
+    applicant, reference = apply(gate, email=email, name="Klinik Kenanga")
+    assert "Menunggu verifikasi" in applicant.page.text
+    desk = ministry(gate)
+    assert "Klinik Kenanga" in desk.open("/kemenkes").text
+    assert judged(desk, reference, "ask_back", "Alamat belum lengkap") == 200
+    assert "Alamat belum lengkap" in applicant.open(f"/daftar/{reference}").text
+    corrected = form(email=email, name="Klinik Kenanga", address="Jl. Melati 7, RT 01/02")
+    assert applicant.send(f"/daftar/{reference}", **corrected, words="sudah").status_code == 200
+    assert judged(desk, reference, "approve") == 200
+    found = re.search(r"F3671\d{5}", applicant.open(f"/daftar/{reference}").text)
+    assert found is not None
+    assert re.findall(r"<td>(Didaftarkan|Diminta perbaikan|Diperbaiki|Disetujui)</td>", applicant.page.text) == [
+        "Didaftarkan",
+        "Diminta perbaikan",
+        "Diperbaiki",
+        "Disetujui",
+    ]
+    manager = Person(gate.url)
+    link = next(path for path in mailed(gate, email) if path.startswith("/sandi/"))
+    manager.open(link)
+    manager.send(link, password=GOOD, again=GOOD)
+    assert found[0] in manager.open("/akun").text
+    with transaction(gate.settings, OPERATOR) as conn, conn.cursor() as cur:
+        cur.execute(
+            "select f.kind, f.owner, f.time_zone, f.district, p.sub_district, p.capacity, p.opening_hours"
+            " from facility f join place p using (facility_no) where facility_id = %s",
+            (found[0],),
+        )
+        assert cur.fetchone() == ("clinic", "private", "Asia/Jakarta", "36.71", "36.71.01", 60, "Mo 08:00-16:00")
+        cur.execute("select count(*) from audit where object = %s", (reference,))
+        assert cur.fetchone() == (2,)
+
+
+def mailed(gate: Gate, email: str) -> list[str]:
+    with transaction(gate.settings, "jejak_gate") as conn, conn.cursor() as cur:
+        cur.execute("select body from mail where receiver = %s order by mail_id", (email,))
+        bodies = "\n".join(row[0] for row in cur.fetchall())
+    return re.findall(re.escape(gate.url) + r"(/\S+)", bodies)
+
+
+def test_an_owners_second_branch_comes_to_the_same_account(gate: Gate) -> None:
+    email = new_address()
+    desk = ministry(gate)
+    for _ in range(2):
+        _, reference = apply(gate, email=email)
+        assert judged(desk, reference, "approve") == 200
+    links = [path for path in mailed(gate, email) if path.startswith("/sandi/")]
+    assert len(links) == 1
+    manager = Person(gate.url)
+    manager.open(links[0])
+    manager.send(links[0], password=GOOD, again=GOOD)
+    assert len(set(re.findall(r"F3671\d{5}", manager.open("/akun").text))) == 2
+
+
+def test_a_rejection_needs_words_and_is_final(gate: Gate) -> None:
+    applicant, reference = apply(gate)
+    desk = ministry(gate)
+    assert judged(desk, reference, "reject") == 422
+    assert judged(desk, reference, "reject", "izin palsu") == 200
+    assert "izin palsu" in applicant.open(f"/daftar/{reference}").text
+    assert judged(desk, reference, "approve") == 409
+    assert applicant.send(f"/daftar/{reference}", **form(), words="").status_code == 409
+
+
+def test_the_same_licence_is_refused_however_it_is_written_and_a_like_one_is_shown_to_the_desk(gate: Gate) -> None:
+    licence, name = f"SIK/{secrets.token_hex(5)}/2026", f"Klinik {secrets.token_hex(5)}"
+    _, first = apply(gate, licence=licence, name=name)
+    person = Person(gate.url)
+    person.open("/daftar")
+    again = person.send("/daftar", **form(licence=licence.lower().replace("/", " - ")))
+    assert again.status_code == 422
+    assert "nomor izin ini sudah terdaftar" in again.text
+    _, second = apply(gate, name=name.replace("Klinik", "Klinik Pratama"))
+    desk = ministry(gate)
+    page = desk.open(f"/kemenkes/{second}").text
+    assert first in page
+    assert "nama mirip" in page
+
+
+def test_only_the_ministry_verifies(gate: Gate) -> None:
+    _, reference = apply(gate)
+    _, manager = activated(gate)
+    assert manager.open("/kemenkes").status_code == 403
+    assert manager.open(f"/kemenkes/{reference}").status_code == 403
+    stranger = Person(gate.url)
+    stranger.open(f"/kemenkes/{reference}")
+    assert stranger.path.startswith("/masuk")
+    assert stranger.open("/daftar/aaaaaaaaaaaaaaaa").status_code == 404
+
+
+def test_a_form_that_cannot_be_comes_back_with_every_fault_and_what_was_typed(gate: Gate) -> None:
+    person = Person(gate.url)
+    person.open("/daftar")
+    wrong = form(name="", latitude="91", email="nobody", phone="x", capacity="0", from_Mo="", to_Mo="", licence="12")
+    answer = person.send("/daftar", **wrong)
+    assert answer.status_code == 422
+    assert answer.text.count('class="why"') == 7
+    assert 'value="Jl. Melati 7"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "3671015508900001"),
+        ("name", "a\x07b"),
+        ("name", "x" * 129),
+        ("kind", "spa"),
+        ("owner", "me"),
+        ("licence", "---"),
+        ("sub_district", "36.71"),
+        ("sub_district", "99.99.99"),
+        ("latitude", "1e1"),
+        ("latitude", "-60"),
+        ("longitude", "2,5"),
+        ("email", "a@b"),
+        ("phone", "1"),
+        ("capacity", "1.5"),
+        ("capacity", "٣"),
+        ("opening_hours", "whenever"),
+        ("opening_hours", "off"),
+    ],
+)
+def test_a_field_that_cannot_be_is_named(field: str, value: str) -> None:
+    with pytest.raises(FormError) as caught:
+        check_fields(applied() | {field: value})
+    assert list(caught.value.errors) == [field]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"]),
+        st.tuples(st.sampled_from(["00:00", "07:30", "08:00"]), st.sampled_from(["12:00", "16:00", "00:00"])),
+        min_size=1,
+    )
+)
+def test_hours_of_a_form_are_openstreetmaps_and_come_back_to_the_form(days: dict[str, tuple[str, str]]) -> None:
+    fields = {
+        f"{which}_{day}": at for day, hours in days.items() for which, at in zip(("from", "to"), hours, strict=True)
+    }
+    written = opening_hours_of(fields)
+    assert check_fields(applied() | {"opening_hours": written}).opening_hours == written
+    assert hours_by_day(written) == fields
+
+
+def test_hours_that_are_half_given_are_wrong_and_always_is_always() -> None:
+    assert opening_hours_of({"always": "1", "from_Mo": "08:00"}) == "24/7"
+    assert hours_by_day("24/7") == {"always": "1"}
+    with pytest.raises(FormError):
+        check_fields(applied() | {"opening_hours": opening_hours_of({"from_Mo": "08:00"})})
+    assert hours_by_day("Mo-Fr 08:00-16:00, PH off") == {}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["submit", "ask_back", "answer", "reject", "approve"]),
+            st.sampled_from(["applicant", "ministry"]),
+        )
+    )
+)
+def test_whatever_is_tried_an_application_is_decided_once_and_by_the_ministry(tries: list[tuple[Any, Any]]) -> None:
+    state: Any = None
+    decided = 0
+    for action, actor in tries:
+        try:
+            then = moved(state, action, actor)
+        except Conflict:
+            continue
+        assert MOVES[state, action] == (actor, then)
+        assert state not in {"rejected", "approved"}
+        decided += then in {"rejected", "approved"}
+        assert then not in {"rejected", "approved"} or actor == "ministry"
+        state = then
+    assert decided <= 1
+
+
+def test_licences_names_and_places_are_compared_as_people_would() -> None:
+    assert licence_key("sik / 12-ab") == licence_key("SIK12AB")
+    assert likeness("RSUD Kota Tangerang", "Rumah Sakit Umum Daerah Kota Tangerang") == 1
+    assert likeness("Klinik Melati", "Klinik Kenanga") < 0.6
+    assert distance_m(-6.2, 106.8, -6.2, 106.8) == 0
+    assert distance_m(0, 100, 0, 101) == pytest.approx(111_195, abs=1)
+    one = Known("a", "Klinik Melati", "X1", "36.71.01", -6.2, 106.8, is_facility=False)
+    same = Known("b", "Klinik Lain", "X1", "31.71.01", -6.3, 106.8, is_facility=True)
+    near = Known("c", "Klinik Lain", "X2", "36.71.01", -6.2005, 106.8, is_facility=True)
+    far = Known("d", "Klinik Lain", "X3", "36.71.01", -6.25, 106.8, is_facility=True)
+    assert [(two.known.ref, two.why) for two in alike(one, [far, near, same, one])] == [
+        ("b", ("licence",)),
+        ("c", ("place",)),
+    ]
+
+
+def test_a_file_of_branches_takes_the_good_rows_and_names_the_bad_ones(gate: Gate) -> None:
+    email = new_address()
+    good = applied(email=email)
+    rows = [good, applied(email=email) | {"capacity": "0"}, good, applied(email=email)]
+    text = (
+        "\ufeff"
+        + ",".join(COLUMNS)
+        + "\r\n"
+        + "\r\n".join(",".join(f'"{row[name]}"' for name in COLUMNS) for row in rows)
+    )
+    person = Person(gate.url)
+    person.open("/daftar/banyak")
+    token = re.search(r'name="_csrf_token" value="([^"]+)"', person.page.text)
+    assert token is not None
+    answer = person._ask(
+        "POST", "/daftar/banyak", data={"_csrf_token": token[1]}, files={"file": ("b.csv", text.encode(), "text/csv")}
+    )
+    assert answer.status_code == 200
+    assert "2 dari 4 baris" in answer.text
+    assert "<strong>capacity</strong>" in answer.text
+    assert "<strong>licence</strong>" in answer.text
+    assert len(re.findall(r'href="/daftar/[a-z2-7]{16}"', answer.text)) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"\xff\xfe", "UTF-8"),
+        (b"name,kind\na,b", "needs the columns"),
+        ((",".join(COLUMNS) + ",name\n").encode(), "needs the columns"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_whole(data: bytes, reason: str) -> None:
+    with pytest.raises(BadInput, match=reason):
+        read_branches(data)
+
+
+def test_lines_of_a_file_are_its_physical_lines() -> None:
+    header = ",".join(COLUMNS)
+    two_lines = ",".join('"a\nb"' if name == "address" else "x" for name in COLUMNS)
+    rows = read_branches(f"{header}\n\n{two_lines}\nx,y\n".encode())
+    assert [row.line for row in rows] == [3, 5]
+    assert rows[1].errors == {"": "branches.fields"}
+
+
+def test_a_new_password_link_goes_to_the_latest_mail(gate: Gate) -> None:
+    email, person = activated(gate)
+    person.open("/akun")
+    assert person.send("/akun/sandi").status_code == 200
+    assert last_link(gate, email).startswith("/sandi/")
