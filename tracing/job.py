@@ -124,7 +124,7 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     causes = _causes(cur, stored, (before, after), seen)
     alerts = _tell(cur, stored, rule, (before, after), references, causes, numbers, now)
     # An office may have to be told although nobody was met otherwise: a residence became known.
-    revised = _facts(before) != _facts(after) or stored.revision == 0 or bool(alerts)
+    revised = _facts(before) != _facts(after) or stored.revision == 0 or bool(alerts) or stored.stale
     revision = stored.revision + revised
     if revised or _columns(before) != _columns(after):
         stored_as.write_candidates(cur, stored.trace_id, after, references)

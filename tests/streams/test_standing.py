@@ -313,6 +313,18 @@ def test_a_trace_closes_by_the_databases_clock_and_later_data_make_it_stale_and_
     standing.town.take(request(CASE))
     assert [one[1] for one in standing.alerts()[len(told) :]] == ["added"] * 4
     assert read_trace(standing.town.conn, case_id).trace_state == "open"
+    told = standing.alerts()
+    _pass_by(standing)
+    standing.town.conn.rollback()
+    standing.town.take(request(CASE))  # runs, and finds nothing new
+    _pass_by(standing)
+    for number in (8, 9):
+        standing.change([], [visit(standing.town, somebody(number), "09:00", "09:40")])
+        standing.hear()
+        standing.town.take(request(CASE))
+        _pass_by(standing)
+    assert [one[1] for one in standing.alerts()[len(told) :]] == ["added"] * 4
+    assert len(standing.town.ask("select 1 from alert where action = 'review'")) == 3
 
 
 def _pass_by(standing: Standing) -> None:

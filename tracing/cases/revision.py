@@ -27,6 +27,7 @@ class Stored(NamedTuple):
     case: Case
     revised_at: int  # 0 before the first revision
     windows: dict[str, list[str]]  # from when to when it looked, by time zone; empty when its case was not open
+    stale: bool  # data came after it had closed: its next run is a revision of its own
 
 
 class References:
@@ -70,7 +71,7 @@ def read_trace_row(cur: Cursor, case_id: str, rule: str) -> Stored:
     """
     cur.execute(
         f"select t.trace_id, t.revision, c.person::text, {us('coalesce(t.revised_at, to_timestamp(0))')},"  # noqa: S608 — our own expression
-        """ coalesce(t.header -> 'windows', '{}')::text from trace t join "case" c using (case_id)"""
+        """ coalesce(t.header -> 'windows', '{}')::text, t.state = 'stale' from trace t join "case" c using (case_id)"""
         " where t.case_id = %s and t.rule = %s for update of t",
         (case_id, rule),
     )
@@ -78,7 +79,7 @@ def read_trace_row(cur: Cursor, case_id: str, rule: str) -> Stored:
     if row is None:
         raise NotFound("no such trace")
     case = next(case for case in read_cases(cur, row[2]) if case.case_id == case_id)
-    return Stored(row[0], row[1], row[2], case, row[3], msgspec.json.decode(row[4]))
+    return Stored(row[0], row[1], row[2], case, row[3], msgspec.json.decode(row[4]), row[5])
 
 
 def read_candidates(cur: Cursor, trace_id: int) -> list[Candidate]:

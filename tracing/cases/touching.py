@@ -70,7 +70,7 @@ def touched_by(cur: Cursor, changes: Sequence[VisitChange]) -> list[Touched]:
     A trace that is being run at this moment counts as touched: its run may have begun before the change was stored,
     and what it will store is not there yet to hold the change against.
     """
-    if not changes:
+    if not changes or not _any_open(cur):
         return []
     cur.execute(_RUNNING)  # first: whoever began later than this sees the changes
     running = [row[0] for row in cur.fetchall()]
@@ -103,6 +103,13 @@ def merged(spans: Iterable[Span]) -> list[Span]:
         else:
             found.append(span)
     return found
+
+
+def _any_open(cur: Cursor) -> bool:
+    """Say whether there is any trace to touch; one that is opened later reads the visits as they are."""
+    cur.execute("""select exists (select from trace join "case" c using (case_id) where c.state = 'open')""")
+    row = cur.fetchone()
+    return row is not None and bool(row[0])
 
 
 def _spans(cur: Cursor, changes: Iterable[VisitChange]) -> list[Span]:
