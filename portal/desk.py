@@ -16,6 +16,7 @@ from litestar.datastructures import State
 
 from portal import store
 from portal.bodies import HourBand
+from portal.dispatch import Dispatch, Told
 from portal.gathering import Gathering
 from portal.identity import Subject, Vault, open_vault
 from portal.kept import Kept, Waiting
@@ -23,6 +24,7 @@ from portal.keys import Keyring, Principal, refuse_demo
 from portal.measures import Measures
 from portal.register import Register
 from portal.store import Connection, KeyRow, Pool
+from producers.packets import Keyed
 from producers.sender import Sender
 from schemas import topics
 from schemas.codec import Codec, encode
@@ -68,8 +70,7 @@ class Desk:
         self._vault = vault
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="desk")
         self._known = Gathering(self._ask_vault, self._in_thread, together_max=TOGETHER_MAX, waiting_max=WAITING_MAX)
-        self._sent = Gathering(self._hand_over, self._in_thread, together_max=TOGETHER_MAX, waiting_max=WAITING_MAX)
-        self._in_flight = 0
+        self._dispatch = Dispatch(self._hand_over, waiting_max=WAITING_MAX, timeout_s=DELIVERY_TIMEOUT_S)
 
     async def read(self, query: Callable[..., R], *args: object) -> R:
         """Run `query(connection, *args)` as one transaction in a thread.
@@ -94,20 +95,11 @@ class Desk:
         Raises:
             Unavailable: at least one was not acknowledged in time; whether it was stored is unknown.
         """
-        if self._in_flight + len(events) > WAITING_MAX:
-            raise Unavailable("the broker does not answer")
-        self._in_flight += len(events)
-        try:
-            futures = await self._sent(events)
-            outcome = asyncio.wrap_future(self._sender.outcome(list(futures)))
-            await asyncio.wait_for(outcome, DELIVERY_TIMEOUT_S)
-        except TimeoutError as error:
-            raise Unavailable("the broker does not answer") from error
-        finally:
-            self._in_flight -= len(events)
+        await self._dispatch(events)
 
     def close(self) -> None:
         """Give back the threads; what they began they end."""
+        self._dispatch.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -127,15 +119,16 @@ class Desk:
         self._vault.remember(subjects, ids)
         return ids
 
-    def _hand_over(self, events: Sequence[Event]) -> Sequence[Any]:
-        """Send each event to its person's partition; what the readers would refuse never leaves."""
-        futures = []
+    def _hand_over(self, events: Sequence[Event], told: Told) -> None:
+        """Send each event to its person's partition; where the readers would refuse one, none of the request leaves."""
+        parts: dict[tuple[str, int], list[Keyed]] = {}
         for event in events:
-            data = encode(event)
-            _READERS[type(event)].decode(data)
-            partition = partition_of(event.person_id, self.settings.partitions)
-            futures.append(self._sender.send(_TOPICS[type(event)], event.person_id.encode(), data, partition))
-        return futures
+            data, kind = encode(event), type(event)
+            _READERS[kind].decode(data)
+            place = _TOPICS[kind], partition_of(event.person_id, self.settings.partitions)
+            parts.setdefault(place, []).append((event.person_id.encode(), data))
+        for (topic, partition), records in parts.items():
+            self._sender.deliver(topic, partition, records, told)
 
     async def _find_key(self, key_hash: bytes) -> KeyRow | None:
         return await self.read(store.find_key, key_hash)

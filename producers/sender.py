@@ -1,20 +1,19 @@
 """The one way onto a topic: acknowledged by all replicas, in order, without repeats, partition given by the caller.
 
-A record counts as sent when its future has succeeded, never before: `confirm` waits for that, `outcome` tells it
+A record counts as sent when its future has succeeded, never before: `confirm` waits for that, `deliver` tells it
 to a caller that must not wait. What fails is `Unavailable`: send all again, with the same ids.
 """
 
-import threading
 import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, TopicAuthorizationFailedError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
 from producers.kafka import REQUEST_TIMEOUT_MS, client_config, explain, explain_start
+from producers.packets import RECORD_OVERHEAD, Keyed, Made, send_packets
 from schemas.codec import encode
 from schemas.errors import JejakError, Unavailable
 from schemas.events import ContactDecision, Scan, ScanDecision, TestResult, TraceRequest
@@ -28,6 +27,9 @@ BATCH_BYTES: Final = 256 * 1024
 CLOSE_TIMEOUT_S: Final = 12.0
 RIGHTS_TIMEOUT_S: Final = 3.0
 
+TOGETHER_MIN: Final = 4  # records of one partition from which a batch of their own is cheaper
+
+Told = Callable[[int, Exception | None], None]
 SendFuture = Any  # kafka-python's future: add_callback, add_errback, get(timeout); kafka-python has no types
 
 
@@ -77,6 +79,28 @@ class Sender:
             # Its only reachable cause here: the topic has fewer partitions than the caller thinks.
             raise Unavailable(f"topic {topic} has no partition {partition}") from error
 
+    def send_all(self, topic: str, partition: int, records: Sequence[Keyed]) -> list[Made]:
+        """Hand over many records of one partition, in order; return futures, each with the number of its records.
+
+        For a hundred it costs a fraction of `send` for each.
+
+        Raises:
+            BadInput: one of them is too large.
+            Unavailable: the topic's leader is not known and nobody answers, or there is no such partition.
+            Refused: the user may not write this topic.
+        """
+        if len(records) < TOGETHER_MIN:
+            return [(1, self.send(topic, key, value, partition)) for key, value in records]
+        room = self._producer.config["max_request_size"] - RECORD_OVERHEAD
+        if any(len(key) + len(value or b"") > room for key, value in records):
+            raise explain(MessageSizeTooLargeError(), self.settings, self.user, topic)
+        try:
+            if partition not in self._producer.partitions_for(topic):
+                raise Unavailable(f"topic {topic} has no partition {partition}")
+            return send_packets(self._producer, topic, partition, records)
+        except KafkaError as error:
+            raise explain(error, self.settings, self.user, topic) from error
+
     def flush(self, timeout_s: float = CLOSE_TIMEOUT_S) -> None:
         """Send what lingers and wait for the answers; their futures say how it went."""
         try:
@@ -98,12 +122,15 @@ class Sender:
             except KafkaError as error:
                 raise explain(error, self.settings, self.user) from error
 
-    def outcome(self, futures: Sequence[SendFuture]) -> "Future[None]":
-        """Return a future of all of them: done when every record is acknowledged, failed at the first loss.
+    def deliver(self, topic: str, partition: int, records: Sequence[Keyed], told: Told) -> None:
+        """Hand over records of one partition; `told` hears of each once: stored, or what `confirm` raises if lost.
 
-        It fails as `confirm` does, and is completed on the producer's own thread: `asyncio.wrap_future` brings it home.
+        It hears on the producer's own thread, which sends nothing meanwhile. Raises what `send_all` does, and then
+        nothing was handed over and nothing is told.
         """
-        return _Outcome(self, futures).result
+        for number, future in self.send_all(topic, partition, records):
+            future.add_callback(lambda _, number=number: told(number, None))
+            future.add_errback(lambda error, number=number: told(number, explain(error, self.settings, self.user)))
 
     def close(self) -> None:
         """Send what lingers, then leave; bounded in time."""
@@ -131,35 +158,6 @@ class Sender:
                 raise explain(error, self.settings, self.user, topic) from error
             else:
                 return
-
-
-class _Outcome:
-    """Counts acknowledgements down to one answer."""
-
-    def __init__(self, sender: Sender, futures: Sequence[SendFuture]) -> None:
-        self.result: Future[None] = Future()
-        self._sender = sender
-        self._left = len(futures)
-        self._lock = threading.Lock()
-        if not futures:
-            self.result.set_result(None)
-        for future in futures:
-            future.add_callback(self._acknowledged)
-            future.add_errback(self._lost)
-
-    def _acknowledged(self, _: object) -> None:
-        with self._lock:
-            self._left -= 1
-            done = self._left == 0
-        if done and self.result.set_running_or_notify_cancel():
-            self.result.set_result(None)
-
-    def _lost(self, error: Exception) -> None:
-        with self._lock:
-            first = self._left > 0
-            self._left = -1  # never reaches zero again
-        if first and self.result.set_running_or_notify_cancel():
-            self.result.set_exception(explain(error, self._sender.settings, self._sender.user))
 
 
 def producer_config(settings: Settings, user: str, delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS) -> dict[str, Any]:

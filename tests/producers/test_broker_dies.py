@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -28,29 +29,40 @@ def sender(installation: Settings) -> Iterator[Sender]:
         yield made
 
 
+@pytest.mark.parametrize("together", [1, 20])
 def test_what_was_acknowledged_across_a_killed_broker_is_in_the_log_exactly_once(
-    installation: Settings, servers: Servers, sender: Sender
+    installation: Settings, servers: Servers, sender: Sender, together: int
 ) -> None:
     broker = servers.daemons["Kafka"].process
     assert broker is not None
-    futures: list[SendFuture] = []
-    for number in range(RECORDS):
-        if number == KILLED_AT:
-            sender.confirm(futures[: KILLED_AT // 2])
+    futures: list[tuple[int, SendFuture]] = []  # from which number on
+    begin = KILLED_AT * 10 * together  # another test's records stay in the log
+    for number in range(begin, begin + RECORDS, together):
+        if number == begin + KILLED_AT // together * together:
+            sender.confirm([future for _, future in futures[: len(futures) // 2]])
             os.kill(broker.pid, signal.SIGKILL)
             broker.wait()
             assert servers.mend() == ["Kafka"]
-        futures.append(sender.send(SCAN.name, b"k", b"%d" % number, number % installation.partitions))
-        if number % 100 == 0:
+        records = [(b"k", b"%d" % one) for one in range(number, number + together)]
+        ((made, future),) = sender.send_all(SCAN.name, number // together % installation.partitions, records)
+        assert made == together
+        futures.append((number, future))
+        if number % 40 == 0:
             time.sleep(0.005)  # so that some are in flight, some lie waiting
     servers.wait_ready()
-    sender.flush()
-    acknowledged = {number for number, future in enumerate(futures) if future.is_done and future.succeeded()}
+    sender.flush(30)
+    acknowledged = {
+        one
+        for number, future in futures
+        if future.is_done and future.succeeded()
+        for one in range(number, number + together)
+    }
     assert len(acknowledged) >= KILLED_AT // 2
 
-    marks = [sender.send(SCAN.name, b"mark", b"mark", partition) for partition in range(installation.partitions)]
+    mark = b"mark %d" % together
+    marks = [sender.send(SCAN.name, b"mark", mark, partition) for partition in range(installation.partitions)]
     sender.confirm(marks)  # the sender itself lives on
-    found = Counter(_until_marks(installation))
+    found = Counter(number for number in _until_marks(installation, mark) if number >= begin)
     assert {number: found[number] for number in acknowledged} == dict.fromkeys(acknowledged, 1)
     assert max(found.values()) == 1
 
@@ -61,13 +73,14 @@ def test_while_the_broker_is_stopped_nothing_is_called_sent(servers: Servers, se
     try:
         _stop(broker.pid)
         futures = [sender.send(SCAN.name, b"k", b"-1", 0)]
-        outcome = sender.outcome(futures)
+        told: SimpleQueue[tuple[int, Exception | None]] = SimpleQueue()
+        sender.deliver(SCAN.name, 0, [(b"k", b"-1")] * 9, lambda *answer: told.put(answer))
         with pytest.raises(Unavailable):
             sender.confirm(futures, timeout_s=1)
-        assert not outcome.done()
+        assert told.empty()
     finally:
         os.kill(broker.pid, signal.SIGCONT)
-    outcome.result(timeout=15)
+    assert told.get(timeout=15) == (9, None)
 
 
 def _stop(pid: int) -> None:
@@ -78,13 +91,13 @@ def _stop(pid: int) -> None:
         time.sleep(0.01)
 
 
-def _until_marks(settings: Settings) -> Iterator[int]:
+def _until_marks(settings: Settings, mark: bytes) -> Iterator[int]:
     end, marks = time.monotonic() + 20, 0
     with closing(follow(settings, SCAN.name, "visits", stop=lambda: time.monotonic() > end)) as records:
-        for record in islice(records, 2 * RECORDS):
-            if record.value == b"mark":
+        for record in islice(records, 4 * RECORDS):
+            if record.value == mark:
                 marks += 1
                 if marks == settings.partitions:
                     return
-            else:
+            elif record.key == b"k":
                 yield int(record.value or b"")

@@ -2,16 +2,18 @@
 
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 
 import msgspec
 import pytest
+from kafka import KafkaConsumer, TopicPartition
 
 from producers.follower import Record, follow
+from producers.kafka import client_config
 from producers.sender import Sender, send_contact_decision, send_scans, send_test_result, send_trace_request
 from producers.topics import ensure_topic
 from schemas.codec import Codec
@@ -29,6 +31,13 @@ PERSONS = [f"{number:032x}" for number in range(40)]
 def sender(installation: Settings) -> Iterator[Sender]:
     with Sender(installation, "gate") as made:
         yield made
+
+
+def end_of(settings: Settings, partition: int) -> int:
+    """Return the offset that the partition's next scan will have."""
+    at = TopicPartition(SCAN.name, partition)
+    with closing(KafkaConsumer(**client_config(settings, "admin"))) as consumer:
+        return int(consumer.end_offsets([at])[at])
 
 
 def scan(person_id: str, number: int = 0) -> Scan:
@@ -124,23 +133,36 @@ def test_each_fact_goes_to_its_own_topic(installation: Settings, sender: Sender)
         assert Codec(*topic.events).decode(record.value or b"") == event
 
 
-def test_outcome_is_done_only_when_all_are_acknowledged(installation: Settings, sender: Sender) -> None:
-    futures = send_scans(sender, [scan(person, 7_000) for person in PERSONS], installation.partitions)
-    outcome: Future[None] = sender.outcome(futures)
-    outcome.result(timeout=10)
-    assert all(future.succeeded() for future in futures)
-    sender.outcome([]).result(timeout=0)
+@pytest.mark.parametrize("number", [1, 3, 40, 2_500])
+def test_each_record_is_told_of_once_and_only_when_it_is_stored(
+    installation: Settings, sender: Sender, number: int
+) -> None:
+    before = end_of(installation, 2)
+    told: SimpleQueue[tuple[int, Exception | None]] = SimpleQueue()
+    records = [(b"key", b"%d" % one + bytes(700)) for one in range(number)]
+    sender.deliver(SCAN.name, 2, records, lambda *answer: told.put(answer))
+    left = number
+    while left > 0:
+        stored, error = told.get(timeout=10)
+        left -= stored
+        assert error is None
+        assert end_of(installation, 2) - before >= number - left
+    assert left == 0
+    assert told.empty()
+    assert end_of(installation, 2) == before + number
 
 
-def test_a_topic_of_somebody_else_is_refused_by_confirm_and_by_outcome(sender: Sender) -> None:
-    def write() -> object:
-        return sender.send("visit.v1", b"k", b"v", 0)
-
+def test_a_topic_of_somebody_else_is_refused_by_confirm_told_or_raised(sender: Sender) -> None:
     with pytest.raises(Refused, match=r"visit\.v1"):
-        sender.confirm([write()])
-    good = sender.send("scan.v1", b"k", b"not json", 0)
-    with pytest.raises(Refused):
-        sender.outcome([good, write(), write()]).result(timeout=10)
+        sender.confirm([sender.send("visit.v1", b"k", b"v", 0)])
+    told: SimpleQueue[tuple[int, Exception | None]] = SimpleQueue()
+    sender.deliver("visit.v1", 0, [(b"k", b"v")], lambda *answer: told.put(answer))
+    answered, error = told.get(timeout=10)
+    assert answered == 1
+    assert isinstance(error, Refused)
+    with pytest.raises(Refused, match=r"visit\.v1"):
+        sender.deliver("visit.v1", 0, [(b"k", b"v")] * 100, lambda *answer: told.put(answer))
+    assert told.empty()
 
 
 def test_a_partition_that_is_not_there_and_a_record_too_large_are_said(sender: Sender) -> None:
@@ -148,6 +170,11 @@ def test_a_partition_that_is_not_there_and_a_record_too_large_are_said(sender: S
         sender.send("scan.v1", b"k", b"v", 4711)
     with pytest.raises(BadInput, match="larger"):
         sender.send("scan.v1", b"k", bytes(2**21), 0)
+    many = [(b"k", b"v")] * 10
+    with pytest.raises(Unavailable, match="no partition 4711"):
+        sender.send_all("scan.v1", 4711, many)
+    with pytest.raises(BadInput, match="larger"):
+        sender.send_all("scan.v1", 0, [*many, (b"k", bytes(2**21))])
 
 
 def test_no_broker_is_one_line_in_bounded_time(installation: Settings) -> None:
