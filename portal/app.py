@@ -10,6 +10,7 @@ from portal.accounts.accounts import Accounts
 from portal.accounts.mail import sending_mail
 from portal.desk import Desk
 from portal.openapi import openapi_config
+from portal.scan_door import ScanDoor
 from portal.watch import Watched
 from portal.web.pages import answer_error, templates
 from portal.web.secret_box import open_secret_box
@@ -61,4 +62,4 @@ def build_app(desk: Desk, url: str = "") -> ASGIApp:
         logging_config=None,
         debug=False,
     )
-    return Watched(app, desk.measures)
+    return Watched(ScanDoor(app, desk), desk.measures)

@@ -10,7 +10,6 @@ import hmac
 import os
 import re
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from portal import store
+from portal.kept import Recent
 from portal.nik import FIELD, check_nik, known_regions
 from portal.store import Connection, VaultRow
 from schemas.errors import BadInput, InvalidSettings
@@ -34,7 +34,7 @@ KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 PERSON_BYTES: Final = 16
 ROW_VERSION: Final = 1  # of vault.person: bound into what is sealed, so that no old row can be put back in its place
-CACHED_MAX: Final = 100_000
+CACHED_HALF: Final = 350_000  # some 60 MiB: who came within the last minutes of a national peak comes again
 
 _numbered = re.compile(r"[A-Z0-9]{4,20}")
 _blanks = re.compile(r"[\s-]+")
@@ -54,16 +54,16 @@ class Vault:
     def __init__(self, index_key: bytes, master_key: bytes) -> None:
         self._index_key = index_key
         self._master = AESGCM(master_key)
-        self._seen: OrderedDict[bytes, tuple[str, str]] = OrderedDict()  # digest: (person id, district)
+        self._seen = Recent(CACHED_HALF)  # digest: the person id's bytes, then the district where it is known
 
     def known_ids(self, subjects: Sequence[Subject]) -> list[str] | None:
         """Return the person ids if all are remembered with their districts, else None; asks no database."""
-        seen, ids = self._seen, []
+        ids = []
         for subject in subjects:
-            person, district = seen.get(self._digest(subject.kind, subject.value), ("", ""))
-            if not person or subject.district not in {"", district}:
+            seen = self._seen.get(self._digest(subject.kind, subject.value))
+            if seen is None or (subject.district and subject.district.encode() != seen[PERSON_BYTES:]):
                 return None
-            ids.append(person)
+            ids.append(seen[:PERSON_BYTES].hex())
         return ids
 
     def person_ids(self, conn: Connection, subjects: Sequence[Subject]) -> list[str]:
@@ -93,11 +93,8 @@ class Vault:
         """Keep ids that are committed, the most recent ones."""
         for subject, person in zip(subjects, ids, strict=True):
             digest = self._digest(subject.kind, subject.value)
-            district = subject.district or self._seen.get(digest, ("", ""))[1]
-            self._seen[digest] = (person, district)
-            self._seen.move_to_end(digest)
-        while len(self._seen) > CACHED_MAX:
-            self._seen.popitem(last=False)
+            district = subject.district.encode() or (self._seen.get(digest) or b"")[PERSON_BYTES:]
+            self._seen.put(digest, bytes.fromhex(person) + district)
 
     def check(self, conn: Connection) -> None:
         """Open one stored person, if there is one.

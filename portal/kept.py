@@ -1,4 +1,4 @@
-"""What one gate process remembers between requests, each bounded: bands for the public, results just sent."""
+"""What one gate process remembers between requests, each bounded: bands for the public, results just sent, ids."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -43,3 +43,30 @@ class Waiting:
     def is_from(self, result_id: str, sender: str) -> bool:
         """Say whether `sender` sent it here."""
         return self._senders.get(result_id) == sender
+
+
+class Recent:
+    """The values of the keys met last, at least `half` of them and at most twice as many; small: two plain tables.
+
+    Safe to share between threads: what is lost to a race is asked for again.
+    """
+
+    def __init__(self, half: int) -> None:
+        self._half = half
+        self._young: dict[bytes, bytes] = {}
+        self._old: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value, if it is remembered; it counts as met now."""
+        value = self._young.get(key)
+        if value is None:
+            value = self._old.get(key)
+            if value is not None:
+                self.put(key, value)
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Remember a value."""
+        if len(self._young) >= self._half:
+            self._old, self._young = self._young, {}
+        self._young[key] = value

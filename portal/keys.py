@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ PREFIX: Final = "jejak_"
 SECRET_BYTES: Final = 32
 ROLES: Final = ("gate", "laboratory", "epidemiologist", "office", "import")
 CACHED_S: Final = 1.0  # a revoked key may still pass for so long
+REFRESH_S: Final = 0.5  # from then on it is asked for again, and nobody waits for that
 CACHED_MAX: Final = 10_000
 FAILURES_PER_MINUTE: Final = 600  # per address
 EVERYWHERE: Final = "all"
@@ -86,20 +87,37 @@ class Keyring:
         self._rates.take(principal.key_id, now_s)
         return principal
 
+    async def admit(self, header: str | None, address: str, roles: Container[str]) -> Principal:
+        """Return whose key `header` holds, as `identify` does, if its role is one of these.
+
+        Raises:
+            Refused: it is another one.
+        """
+        principal = await self.identify(header, address)
+        if principal.role not in roles:
+            raise Refused("the key's role may not do this")
+        return principal
+
     async def _look_up(self, key_hash: bytes, now_s: float) -> Principal | None:
         at, principal = self._seen.get(key_hash, (-CACHED_S, None))
-        if principal is not None and now_s - at < CACHED_S:
+        age_s = now_s - at
+        if principal is not None and age_s < REFRESH_S:
             return principal
         asked = self._asked.get(key_hash)
         if asked is None:  # of many requests that come together one asks, or each second would begin with a crowd
             asked = self._asked[key_hash] = asyncio.create_task(self._ask(key_hash, now_s))
-            asked.add_done_callback(lambda _: self._asked.pop(key_hash, None))
-        return await asyncio.shield(asked)
+            asked.add_done_callback(lambda task: self._answered(key_hash, task))
+        return principal if principal is not None and age_s < CACHED_S else await asyncio.shield(asked)
+
+    def _answered(self, key_hash: bytes, task: "asyncio.Task[Principal | None]") -> None:
+        self._asked.pop(key_hash, None)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; perhaps nobody did
 
     async def _ask(self, key_hash: bytes, now_s: float) -> Principal | None:
-        self._seen.pop(key_hash, None)
         row = await self._find(key_hash)
         if row is None or row.revoked_at is not None:
+            self._seen.pop(key_hash, None)
             return None
         principal = Principal(row.key_id, row.principal, row.role, row.facility, row.area, row.expires_at)
         if len(self._seen) >= CACHED_MAX:
@@ -118,10 +136,8 @@ def allow(*roles: str) -> Guard:
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         address = connection.client.host if connection.client else ""
         keyring: Keyring = connection.app.state.desk.keyring
-        principal = await keyring.identify(connection.headers.get("authorization"), address)
-        if principal.role not in roles:
-            raise Refused("the key's role may not do this")
-        connection.scope["user"] = principal
+        header = connection.headers.get("authorization")
+        connection.scope["user"] = await keyring.admit(header, address, roles)
 
     return guard
 

@@ -16,20 +16,25 @@ class Measures:
         if neighbours is not None:
             self._registry.register(Neighbours(neighbours))
         self._requests = self._counter(metrics.GATE_REQUESTS)
-        self._scans = self._counter(metrics.GATE_SCANS)
+        self._accepted, self._invalid = map(self._counter(metrics.GATE_SCANS).labels, ("accepted", "invalid"))
         self._seconds = Histogram(
             metrics.GATE_SECONDS.name, metrics.GATE_SECONDS.doc, metrics.GATE_SECONDS.labels, registry=self._registry
         )
+        self._kept: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count one answer."""
-        self._requests.labels(route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        kept = self._kept.get((route, status))
+        if kept is None:  # to find a metric by its labels costs more than to count
+            kept = self._kept[route, status] = self._requests.labels(route, str(status)), self._seconds.labels(route)
+        kept[0].inc()
+        kept[1].observe(seconds)
 
     def count_scans(self, *, accepted: int, invalid: int) -> None:
         """Count the scans of one request."""
-        self._scans.labels("accepted").inc(accepted)
-        self._scans.labels("invalid").inc(invalid)
+        self._accepted.inc(accepted)
+        if invalid:
+            self._invalid.inc(invalid)
 
     def text(self) -> bytes:
         """Return all as Prometheus reads it."""

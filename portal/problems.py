@@ -66,6 +66,12 @@ class NotYours(BadInput):
 
 def answer_jejak_error(_: Request[Any, Any, Any], error: JejakError) -> Response[Problem]:
     """Answer what we raised on purpose; its status says what the caller should do."""
+    problem, headers = problem_of(error)
+    return Response(problem, status_code=error.status, headers=headers, media_type="application/json")
+
+
+def problem_of(error: JejakError) -> tuple[Problem, dict[str, str]]:
+    """Return the body and the headers of the answer to what we raised on purpose."""
     headers: dict[str, str] = {}
     if error.status == 401:  # noqa: PLR2004 — HTTP
         headers["WWW-Authenticate"] = "Bearer"
@@ -74,7 +80,7 @@ def answer_jejak_error(_: Request[Any, Any, Any], error: JejakError) -> Response
     if isinstance(error, TooMany):
         headers["Retry-After"] = str(error.retry_after_s)
     field, reason = (error.field, error.reason) if isinstance(error, BadInput) else ("", str(error))
-    return _answer(error.status, field, reason, headers)
+    return Problem(error=NAMES.get(error.status, "refused"), field=field, reason=reason), headers
 
 
 def answer_http_error(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

@@ -25,7 +25,7 @@ class Register:
             Unavailable: one is not known, and the database does not answer.
         """
         age_s = time.monotonic() - self._loaded_s
-        if age_s >= STALE_S or (age_s >= FRESH_S and not self._rows.keys() >= set(facility_ids)):
+        if age_s >= STALE_S or (age_s >= FRESH_S and not all(one in self._rows for one in facility_ids)):
             began_s = time.monotonic()
             self._rows = {row.facility_id: row for row in await self._load()}
             self._loaded_s = began_s

@@ -21,6 +21,8 @@ from portal.store import FacilityRow
 from schemas.errors import BadInput, InvalidEvent
 from schemas.events import Channel, Kind, Scan
 
+PATH: Final = "/v1/scans"
+ROLES: Final = ("gate", "import")
 BATCH_MAX: Final = 1_000
 AGE_MAX: Final = timedelta(days=30)  # older ones come as files, with an import key
 
@@ -49,8 +51,8 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 @post(
-    "/v1/scans",
-    guards=[allow("gate", "import")],
+    PATH,
+    guards=[allow(*ROLES)],
     status_code=200,
     operation_class=with_body(ScanBody, ScanBatch),
     responses=refusals(413),
@@ -58,17 +60,39 @@ class Checked(msgspec.Struct, frozen=True):
 )
 async def post_scans(request: GateRequest) -> ScanAnswer | BatchAnswer:
     """Take one scan, or up to 1,000 as an array or as `{"scans": […]}`."""
-    desk, now = desk_of(request), datetime.now(UTC)
-    items, single = split(await request.body())
-    judged = await _judge_all(desk, request.user, items, now)
-    if single and isinstance(judged[0], BadInput):
-        desk.measures.count_scans(accepted=0, invalid=1)
-        raise judged[0]
+    return await take_scans(desk_of(request), request.user, await request.body())
+
+
+async def take_scans(desk: Desk, principal: Principal, data: bytes) -> ScanAnswer | BatchAnswer:
+    """Return what became of the scans of a body, once Kafka has acknowledged those that are good.
+
+    Raises:
+        BadInput: the body holds no scans, or a single one that is bad.
+        Unavailable: at least one was not acknowledged; nothing is known of any.
+    """
+    items, single = split(data)
+    if single:
+        return await _take_one(desk, principal, data)
+    now = datetime.now(UTC)
+    judged = await _judge_all(desk, principal, items, now)
     good = [scan for scan in judged if isinstance(scan, Checked)]
-    await _accept(desk, request.user, good, now)
+    await _accept(desk, principal, good, now)
     desk.measures.count_scans(accepted=len(good), invalid=len(judged) - len(good))
-    answers = [_answer(item, scan) for item, scan in zip(items, judged, strict=True)]
-    return answers[0] if single else BatchAnswer(results=answers)
+    return BatchAnswer(results=[_answer(item, scan) for item, scan in zip(items, judged, strict=True)])
+
+
+async def _take_one(desk: Desk, principal: Principal, data: bytes) -> ScanAnswer:
+    now = datetime.now(UTC)
+    try:
+        body = read_body(ScanBody, data)
+        await desk.register.know((body.facility_id,))
+        scan = _check(desk, principal, body, now)
+    except BadInput:
+        desk.measures.count_scans(accepted=0, invalid=1)
+        raise
+    await _accept(desk, principal, (scan,), now)
+    desk.measures.count_scans(accepted=1, invalid=0)
+    return ScanAnswer(scan_id=body.scan_id, status="accepted")
 
 
 def split(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], bool]:
@@ -130,11 +154,15 @@ def _read(item: bytes | msgspec.Raw) -> ScanBody | BadInput:
 
 def _judge(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked | BadInput:
     try:
-        facility = check_scan(body, principal, desk.register.get(body.facility_id), now)
-        who = body.subject
-        return Checked(body, normalise(who.type, who.value, who.district, demo=desk.settings.demo), facility)
+        return _check(desk, principal, body, now)
     except BadInput as error:
         return error
+
+
+def _check(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked:
+    facility = check_scan(body, principal, desk.register.get(body.facility_id), now)
+    who = body.subject
+    return Checked(body, normalise(who.type, who.value, who.district, demo=desk.settings.demo), facility)
 
 
 async def _accept(desk: Desk, principal: Principal, scans: Sequence[Checked], now: datetime) -> None:

@@ -17,6 +17,7 @@ from ops.log import set_up_logs
 from portal.bands import band_of, last_refresh, minutes_of
 from portal.gathering import Gathering
 from portal.identifiers import new_uuid7
+from portal.kept import Recent
 from portal.keys import CACHED_S, FAILURES_PER_MINUTE, Keyring, covers
 from portal.limits import Limits
 from portal.logs import log, report_bug
@@ -200,3 +201,25 @@ def test_a_log_line_holds_only_what_is_on_the_list(capsys: pytest.CaptureFixture
     assert lines[0]["status"] == 422
     assert lines[3]["error"] == "ValueError"
     assert nik not in json.dumps(lines)
+
+
+@given(st.lists(st.integers(0, 12), max_size=80), st.integers(1, 5))
+def test_the_keys_met_last_are_remembered_with_their_latest_values_and_not_too_many(keys: list[int], half: int) -> None:
+    recent, latest = Recent(half), dict[int, int]()
+    for number, key in enumerate(keys):
+        if number % 3 == 0 and recent.get(b"%d" % key) is not None:
+            latest[key] = latest.pop(key)
+        else:
+            recent.put(b"%d" % key, b"%d" % number)
+            latest.pop(key, None)
+            latest[key] = number
+    remembered = {key: found for key in range(13) if (found := _peek(recent, key)) is not None}
+    assert len(remembered) <= 2 * half
+    assert all(remembered[key] == number for key, number in list(latest.items())[-half:])
+    assert all(latest[key] == number for key, number in remembered.items())
+
+
+def _peek(recent: Recent, key: int) -> int | None:
+    """Look without meeting."""
+    found = recent._young.get(b"%d" % key) or recent._old.get(b"%d" % key)
+    return None if found is None else int(found)
