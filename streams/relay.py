@@ -6,6 +6,7 @@ at a time, also when one loses its database while its records are still on their
 """
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -15,6 +16,7 @@ from typing import Final
 
 import structlog
 
+from producers.packets import Keyed
 from producers.sender import Sender, SendFuture
 from producers.topics import ensure_topic
 from schemas.errors import DatabaseAway, Unavailable
@@ -22,13 +24,15 @@ from schemas.settings import Settings
 from schemas.topics import ALERT_PREFIX, alert_topic
 from streams.failpoints import arm, reach
 from streams.metrics import RELAY_EVENTS, RELAY_WAITING, write_metrics
-from streams.outbox.store import DELIVERED_WITHIN_S, SEND_WITHIN_S, Outbox, Row
-from streams.store import Source
+from streams.outbox.store import DELIVERED_WITHIN_S, SEND_WITHIN_S, Outbox, Part, Row
 
 USER: Final = "relay"
 POLL_S: Final = 1.0
 PAUSE_S: Final = 0.5
 HOUSEKEEPING_S: Final = 10.0
+SWITCH_S: Final = 0.001  # between threads; by default a short alert waits 5 ms whenever a long round has the turn
+# After being woken: transactions that follow share the round. Every one of the folds' wakes both lanes.
+GATHER_S: Final[dict[Part, float]] = {"all": 0.0, "news": 0.025, "bulk": 0.03}
 _log = structlog.get_logger(__name__)
 
 
@@ -43,37 +47,43 @@ class Relay:
 
     def work_off(self, stopped: Callable[[], bool] = lambda: False) -> int:
         """Publish what waits; return how many events were."""
-        waiting = self._outbox.waiting()
-        RELAY_WAITING.set(sum(count for _, count in waiting))
-        return sum(self._work_off(source, stopped) for source, _ in waiting)
-
-    def _work_off(self, source: Source, stopped: Callable[[], bool]) -> int:
         published = 0
-        with self._outbox.alone_with(source) as mine:
-            while mine and not stopped():
-                until = monotonic() + SEND_WITHIN_S
-                rows = self._outbox.take_rows(source)
-                if not rows:
-                    break
-                reach("rows taken")
-                published += self._publish(rows, until)
-                self._outbox.mark(rows)
-                reach("rows marked")
+        while not stopped() and (events := self._round()):
+            published += events
+        return published
+
+    def _round(self) -> int:
+        """Publish the first rows of every source that no other relay holds: one wait for Kafka for all of them."""
+        waiting = self._outbox.waiting()
+        if not waiting:
+            return 0
+        with self._outbox.alone_with(waiting) as mine:
+            until = monotonic() + SEND_WITHIN_S
+            rows = self._outbox.take_rows(mine) if mine else []
+            if not rows:
+                return 0
+            reach("rows taken")
+            published = self._publish(rows, until)
+            self._outbox.mark(rows)
+            reach("rows marked")
         return published
 
     def _publish(self, rows: Sequence[Row], until: float) -> int:
-        futures: list[SendFuture] = []
+        parts: dict[tuple[str, int], list[Keyed]] = {}
         for row in rows:
             self._ensure(row.topic)
+            for partition, key, value in row.events():
+                parts.setdefault((row.topic, partition), []).append((key, value))
+        futures: list[SendFuture] = []
+        for (topic, partition), events in parts.items():
             if monotonic() > until:  # we may have been stopped meanwhile, and another relay gone on
                 raise Unavailable("sending took too long")
-            events = row.events()
-            futures += [self._sender.send(row.topic, key, value, partition) for partition, key, value in events]
-            RELAY_EVENTS.labels(_family(row.topic)).inc(len(events))
+            futures += [future for _, future in self._sender.send_all(topic, partition, events)]
+            RELAY_EVENTS.labels(_family(topic)).inc(len(events))
         reach("events sent")
         self._sender.confirm(futures)
         reach("events confirmed")
-        return len(futures)
+        return sum(map(len, parts.values()))
 
     def _ensure(self, topic: str) -> None:
         """Make an office's topic before its first use; all others are made with the installation."""
@@ -88,42 +98,76 @@ def make_sender(settings: Settings) -> Sender:
 
 
 def run(settings: Settings, metrics_file: Path) -> None:
-    """Relay until SIGTERM or SIGINT.
+    """Relay until SIGTERM or SIGINT: alerts on a way of their own, so that they never wait for what scans leave.
 
     Raises:
         DatabaseAway: the database or Kafka stayed away longer than a worker waits.
         StopWorker: the database refuses the relay.
     """
     arm(settings.failpoint)
+    sys.setswitchinterval(SWITCH_S)
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
-    away_since: float | None = None
-    while not asked.is_set():
-        try:
-            with make_sender(settings) as sender, closing(Outbox(settings)) as outbox:
-                _log.info("relay starts")
-                relay = Relay(settings, sender, outbox)
-                away_since = None
-                _relay(relay, outbox, asked, metrics_file)
-        except Unavailable as error:
-            away_since = away_since or monotonic()
-            _log.warning("the relay waits", error=type(error.__cause__ or error).__name__)
-            if monotonic() - away_since > settings.database_wait_s:
-                raise DatabaseAway(str(error)) from error
-            asked.wait(PAUSE_S)
+    failed: list[BaseException] = []
+    lanes = [_Lane(settings, "news", asked), _Lane(settings, "bulk", asked, metrics_file)]
+    threads = [threading.Thread(target=lane.run, args=(failed,), name=lane.part, daemon=True) for lane in lanes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
     _log.info("relay ends")
 
 
-def _relay(relay: Relay, outbox: Outbox, asked: threading.Event, metrics_file: Path) -> None:
-    tidied_at = monotonic()
-    while not asked.is_set():
-        relay.work_off(asked.is_set)
-        if monotonic() - tidied_at > HOUSEKEEPING_S:
-            outbox.remove_old()
-            write_metrics(metrics_file)
-            tidied_at = monotonic()
-        outbox.wait(POLL_S)
+class _Lane:
+    """One way from the outbox to Kafka, with a connection to each of its own; one of them keeps the house."""
+
+    def __init__(
+        self, settings: Settings, part: Part, asked: threading.Event, metrics_file: Path | None = None
+    ) -> None:
+        self.part = part
+        self._settings = settings
+        self._asked = asked
+        self._metrics_file = metrics_file
+
+    def run(self, failed: list[BaseException]) -> None:
+        """Relay until asked to stop; what ends this lane ends them all."""
+        try:
+            self._run()
+        except BaseException as error:  # noqa: BLE001 — raised again where the process can end with it
+            failed.append(error)
+        finally:
+            self._asked.set()
+
+    def _run(self) -> None:
+        away_since: float | None = None
+        while not self._asked.is_set():
+            try:
+                with make_sender(self._settings) as sender, closing(Outbox(self._settings, part=self.part)) as outbox:
+                    _log.info("relay starts", part=self.part)
+                    relay = Relay(self._settings, sender, outbox)
+                    away_since = None
+                    self._relay(relay, outbox)
+            except Unavailable as error:
+                away_since = away_since or monotonic()
+                _log.warning("the relay waits", part=self.part, error=type(error.__cause__ or error).__name__)
+                if monotonic() - away_since > self._settings.database_wait_s:
+                    raise DatabaseAway(str(error)) from error
+                self._asked.wait(PAUSE_S)
+
+    def _relay(self, relay: Relay, outbox: Outbox) -> None:
+        tidied_at = monotonic()
+        while not self._asked.is_set():
+            relay.work_off(self._asked.is_set)
+            if self._metrics_file is not None and monotonic() - tidied_at > HOUSEKEEPING_S:
+                outbox.remove_old()
+                RELAY_WAITING.set(outbox.count_waiting())
+                write_metrics(self._metrics_file)
+                tidied_at = monotonic()
+            outbox.wait(POLL_S)
+            self._asked.wait(GATHER_S[self.part])
 
 
 def _family(topic: str) -> str:

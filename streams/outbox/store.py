@@ -7,7 +7,7 @@ their transactions commit, and not in that order.
 import select
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 from uuid import uuid4
 
 import msgspec
@@ -22,11 +22,15 @@ from tracing.store import connect
 
 ROWS_AT_ONCE: Final = 64
 EVENTS_AT_ONCE: Final = 5_000
-SEND_WITHIN_S: Final = 3.0  # after taking rows, their events may be handed to Kafka's client for so long
-DELIVERED_WITHIN_S: Final = 4.0  # after that the client gives up, or they are there
-IN_FLIGHT_S: Final = SEND_WITHIN_S + DELIVERED_WITHIN_S + 1.0  # a row taken longer ago is not on its way any more
+SEND_WITHIN_S: Final = 1.0  # after taking rows, their events may be handed to Kafka's client for so long
+DELIVERED_WITHIN_S: Final = 3.0  # after that the client gives up, or they are there
+IN_FLIGHT_S: Final = SEND_WITHIN_S + DELIVERED_WITHIN_S + 0.5  # a row taken longer ago is not on its way any more
 KEPT: Final = "24 hours"
-REMOVED_AT_ONCE: Final = 1_000
+REMOVED_AT_ONCE: Final = 10_000
+
+# `bulk` is what scans leave, thousands a second; `news` all the rest: alerts, and whose status changed.
+Part: TypeAlias = Literal["all", "bulk", "news"]
+BULK_SOURCE: Final = "scan.v1"
 
 Event: TypeAlias = tuple[int, bytes, bytes | None]  # partition, key, value
 _decoder = msgspec.msgpack.Decoder(list[Event])
@@ -45,12 +49,13 @@ class Row(NamedTuple):
 
 
 class Outbox:
-    """One connection to the outbox, every statement its own transaction.
+    """One connection to the outbox, or to a part of it; every statement its own transaction.
 
     Any trouble of the database is `Unavailable`: make another one. All locks go with the connection.
     """
 
-    def __init__(self, settings: Settings, role: str = "jejak_relay") -> None:
+    def __init__(self, settings: Settings, role: str = "jejak_relay", part: Part = "all") -> None:
+        self._part = part
         self._me = str(uuid4())
         self._conn = connect(settings, role)
         watch_statements(self._conn)
@@ -65,37 +70,66 @@ class Outbox:
             self._conn.poll()
             self._conn.notifies.clear()
 
-    def waiting(self) -> list[tuple[Source, int]]:
-        """Return the sources with rows that wait, and how many."""
+    def waiting(self) -> list[Source]:
+        """Return the sources of this part with rows that wait; a look per source, however many rows wait."""
         rows = self._ask(
-            "select source_topic, source_partition, count(*) from outbox where published_at is null"
-            " group by source_topic, source_partition order by min(id)"
+            "with recursive found as ("
+            "  (select source_topic, source_partition from outbox where published_at is null"
+            "    order by source_topic, source_partition limit 1)"
+            "  union all select next.* from found, lateral"
+            "  (select o.source_topic, o.source_partition from outbox o where published_at is null"
+            "    and (o.source_topic, o.source_partition) > (found.source_topic, found.source_partition)"
+            "    order by o.source_topic, o.source_partition limit 1) next"
+            ") select source_topic, source_partition from found"
+            " where %s = 'all' or (source_topic = %s) = (%s = 'bulk')",
+            *(self._part, BULK_SOURCE, self._part),
         )
-        return [(Source(str(topic), int(partition)), int(count)) for topic, partition, count in rows]
+        return [Source(str(topic), int(partition)) for topic, partition in rows]
+
+    def count_waiting(self) -> int:
+        """Return how many rows wait, those of the other part too."""
+        return int(self._ask("select count(*) from outbox where published_at is null")[0][0])
 
     @contextmanager
-    def alone_with(self, source: Source) -> Iterator[bool]:
-        """Hold a source for this relay; yields False, and holds nothing, where another relay has it."""
-        held = bool(self._ask("select pg_try_advisory_lock(hashtext(%s), %s)", *source)[0][0])
+    def alone_with(self, sources: Sequence[Source]) -> Iterator[list[Source]]:
+        """Hold sources for this relay; yields those that no other relay has."""
+        topics, partitions = [source.topic for source in sources], [source.partition for source in sources]
+        held = [
+            Source(str(topic), int(partition))
+            for topic, partition in self._ask(
+                "select topic, partition from unnest(%s::text[], %s::int[]) as source (topic, partition)"
+                " where pg_try_advisory_lock(hashtext(topic), partition)",
+                *(topics, partitions),
+            )
+        ]
         try:
             yield held
         finally:
             if held and not self._conn.closed:
-                self._ask("select pg_advisory_unlock(hashtext(%s), %s)", *source)
+                self._ask(
+                    "select pg_advisory_unlock(hashtext(topic), partition)"
+                    " from unnest(%s::text[], %s::int[]) as source (topic, partition)",
+                    *([source.topic for source in held], [source.partition for source in held]),
+                )
 
-    def take_rows(self, source: Source) -> list[Row]:
-        """Take the first rows of a source that wait: some, of about 5,000 events at most.
+    def take_rows(self, sources: Sequence[Source]) -> list[Row]:
+        """Take the first rows of these sources that wait, in the order of their making: some, not too many events.
 
-        None while another relay, which may have lost its connection but not its way to Kafka, can still have some of
-        them on their way: what it sends would come after what is newer.
+        None of a source while another relay, which may have lost its connection but not its way to Kafka, can still
+        have some of it on their way: what it sends would come after what is newer.
         """
         rows = self._ask(
-            "with first as (select id, taken_by, taken_at, sum(count) over (order by id) - count as before from outbox"
-            "  where source_topic = %s and source_partition = %s and published_at is null order by id limit %s)"
+            "with first as materialized (select o.*, sum(count) over source - count as before,"
+            "   bool_or(taken_by <> %s and taken_at > clock_timestamp() - %s * interval '1 second') over whole as away"
+            "  from unnest(%s::text[], %s::int[]) as s (topic, partition), lateral"
+            "  (select id, taken_by, taken_at, count, source_topic, source_partition from outbox"
+            "    where source_topic = s.topic and source_partition = s.partition and published_at is null"
+            "    order by id limit %s) o"
+            "  window whole as (partition by source_topic, source_partition), source as (whole order by id))"
             " update outbox o set taken_by = %s, taken_at = clock_timestamp() from first"
-            " where o.id = first.id and before < %s and not exists (select from first where taken_by <> %s"
-            "  and taken_at > clock_timestamp() - %s * interval '1 second') returning o.id, o.topic, o.events",
-            *(*source, ROWS_AT_ONCE, self._me, EVENTS_AT_ONCE, self._me, IN_FLIGHT_S),
+            " where o.id = first.id and before < %s and away is not true returning o.id, o.topic, o.events",
+            *(self._me, IN_FLIGHT_S, [source.topic for source in sources], [source.partition for source in sources]),
+            *(ROWS_AT_ONCE, self._me, EVENTS_AT_ONCE // max(1, len(sources))),
         )
         return sorted(Row(int(row_id), str(topic), bytes(events)) for row_id, topic, events in rows)
 

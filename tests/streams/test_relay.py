@@ -79,7 +79,7 @@ def test_what_a_relay_without_its_database_still_sends_comes_before_what_is_newe
     mark, source = _mark(), Source("scan.v1", 0)
     _leave(settings, mark, sources=1, rows=1)
     with closing(Outbox(settings)) as lost:
-        assert len(lost.take_rows(source)) == 1
+        assert len(lost.take_rows([source])) == 1
     _leave(settings, mark, sources=1, rows=1, first=1)
     with closing(Outbox(settings)) as outbox:
         relay = Relay(settings, sender, outbox)
@@ -93,8 +93,8 @@ def test_what_a_relay_without_its_database_still_sends_comes_before_what_is_newe
 
 def test_a_relay_that_was_stopped_for_long_sends_nothing(settings: Settings, sender: Sender) -> None:
     class Sleepy(Outbox):
-        def take_rows(self, source: Source) -> list[Row]:
-            rows = super().take_rows(source)
+        def take_rows(self, sources: Sequence[Source]) -> list[Row]:
+            rows = super().take_rows(sources)
             sleep(SEND_WITHIN_S + 0.1)
             return rows
 
@@ -141,10 +141,40 @@ def test_a_source_held_by_one_relay_is_left_alone_by_the_other(settings: Setting
     mark = _mark()
     _leave(settings, mark, sources=2, rows=1)
     with closing(Outbox(settings)) as one, closing(Outbox(settings)) as other:
-        with one.alone_with(Source("scan.v1", 0)) as mine:
-            assert mine
+        with one.alone_with([Source("scan.v1", 0)]) as mine:
+            assert mine == [Source("scan.v1", 0)]
             assert Relay(settings, sender, other).work_off() == 2
         assert Relay(settings, sender, other).work_off() == 2
+
+
+def test_each_part_of_the_outbox_is_published_by_its_own_lane_and_every_source_has_one(
+    settings: Settings, sender: Sender
+) -> None:
+    _leave(settings, _mark(), sources=2, rows=1)
+    with closing_after(settings, "jejak_traces") as cur:
+        for topic in ("test-result.v1", "visit.v1", "a-source-not-known-yet"):
+            write_outbox(cur, Source(topic, 0), "alert.d3671", [(0, b"key", b"alert")])
+    with closing(Outbox(settings, part="news")) as news, closing(Outbox(settings, part="bulk")) as bulk:
+        assert {source.topic for source in news.waiting()} == {"test-result.v1", "visit.v1", "a-source-not-known-yet"}
+        assert bulk.waiting() == [Source("scan.v1", 0), Source("scan.v1", 1)]
+        assert Relay(settings, sender, news).work_off() == 3
+        assert Relay(settings, sender, bulk).work_off() == 4
+
+
+def test_an_alert_does_not_wait_for_what_scans_left_before_it(settings: Settings) -> None:
+    events = [(0, b"somebody", b"x" * 300)] * 1_000
+    with running(settings, "relay") as process:
+        _leave(settings, _mark(), sources=1, rows=1)
+        wait_until(lambda: ask(settings, "select count(*) from outbox where published_at is null") == [(0,)], 20)
+        with closing_after(settings, "jejak_visits") as cur:
+            for _ in range(200):
+                write_outbox(cur, Source("scan.v1", 0), VISIT.name, events)
+        with closing_after(settings, "jejak_traces") as cur:
+            write_outbox(cur, Source("test-result.v1", 0), "alert.d3671", [(0, b"key", b"alert")])
+        sql = "select count(*) from outbox where published_at is null and source_topic = 'test-result.v1'"
+        wait_until(lambda: ask(settings, sql) == [(0,)], 10)
+        assert ask(settings, "select count(*) > 0 from outbox where published_at is null") == [(True,)]
+        process.kill()
 
 
 def test_an_office_s_topic_is_made_before_its_first_alert(settings: Settings, sender: Sender) -> None:
