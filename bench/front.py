@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -114,6 +114,15 @@ class Front:
                     found[child.name] = _family_cpu_s(child.process.pid)
         return found
 
+    def memory_mib(self) -> dict[str, float]:
+        """Return the resident memory of each of our processes, children included, shared pages counted for each."""
+        return {
+            child.name: _family_memory_mib(child.process.pid)
+            for group in self.supervisor.groups
+            for child in group
+            if child.process is not None
+        }
+
 
 @contextmanager
 def running_front(epoch_ms: int, say: Say, *, everything: bool) -> Iterator[Front]:
@@ -143,3 +152,11 @@ def _family_cpu_s(pid: int) -> float:
     except psutil.Error:
         pass
     return used
+
+
+def _family_memory_mib(pid: int) -> float:
+    used = 0
+    with suppress(psutil.Error):
+        root = psutil.Process(pid)
+        used = sum(process.memory_info().rss for process in (root, *root.children(recursive=True)))
+    return round(used / 2**20, 1)

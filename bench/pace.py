@@ -42,7 +42,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     facilities: int
     epoch_ms: int  # the wall clock when the monotonic one stood at `monotonic_s`
     monotonic_s: float
-    connections: int = 64
+    connections: int = 512
     warm_up_s: float = 0.0  # not in the percentiles
     times: str = ""  # a file for the moment each scan was answered with 200 (doubles, 0: it was not)
 

@@ -6,13 +6,14 @@ apart. A scan's way: due → answered with 200 → its row committed, seen by a 
 
 from array import array
 from bisect import bisect_right
+from statistics import fmean
 from time import perf_counter, sleep
 from typing import Any, Final, NamedTuple
 
 from bench.figures import Report
 from bench.front import Front
 from bench.latency import Seen
-from bench.latency_table import milliseconds
+from bench.latency_table import milliseconds, trend
 from bench.store import positions, waiting_outbox, watching
 from bench.tools import Say
 from producers.follower import follow
@@ -25,6 +26,7 @@ QUEUES_EVERY_S: Final = 1.0
 WARM_UP_S: Final = 5.0
 CATCH_UP_S: Final = 60.0
 KNOWN: Final = 4  # scans a person, about
+FLAT_S: Final = 0.25
 
 
 class Plan(NamedTuple):
@@ -44,7 +46,7 @@ def run(front: Front, plan: Plan, report: Report, say: Say) -> None:
     times, first = front.folder / "times", front.next_scan
     with watching(front.settings) as conn:
         _wait_folded(front, conn, known.sent * 1_000)
-        before, begin = front.cpu_s(), perf_counter()
+        before, memory, begin = front.cpu_s(), front.memory_mib(), perf_counter()
         generator = front.start(
             rate=plan.rate / plan.batch,
             requests=requests,
@@ -60,6 +62,7 @@ def run(front: Front, plan: Plan, report: Report, say: Say) -> None:
         sent = front.finish(generator)
         took = perf_counter() - begin
         used = {name: round((cpu - before.get(name, 0)) / took, 3) for name, cpu in front.cpu_s().items()}
+        held = {name: [memory.get(name, 0.0), mib] for name, mib in front.memory_mib().items()}
         total = known.sent * 1_000 + sent.answers.get("200", 0) * plan.batch
         _wait_folded(front, conn, total, seen)
     answered = array("d", times.read_bytes())
@@ -81,9 +84,27 @@ def run(front: Front, plan: Plan, report: Report, say: Say) -> None:
         "answered_to_visible_ms": milliseconds(waits),
         "visible_of": len(waits),
         "cores": used | {"load generator": round(sent.cpu_s / took, 3)},
+        "memory_mib": held,
         "queues": queues,
+        "trends": trends(queues, plan),
     }
+    say(f"queues: {report.data['trends']}; memory: {held}")
     say(f"due → 200: {sent.latency_ms}; 200 → visible: {report.data['answered_to_visible_ms']}")
+
+
+def trends(queues: list[dict[str, Any]], plan: Plan) -> dict[str, dict[str, float | bool]]:
+    """Return for each queue its mean, its rise over the run, and whether it is flat.
+
+    Flat: after the warm-up, a line through it rises by less than what comes in FLAT_S (of the outbox: by fewer rows
+    than there are scans in that time).
+    """
+    found = {}
+    for name in ("accepted_not_folded", "outbox"):
+        points = [(queue["at"], float(queue[name])) for queue in queues if WARM_UP_S < queue["at"] <= plan.seconds]
+        rise = trend(points)
+        mean = fmean(value for _, value in points) if points else 0.0
+        found[name] = {"mean": round(mean, 1), "rise": round(rise, 1), "flat": rise < plan.rate * FLAT_S}
+    return found
 
 
 def _look(

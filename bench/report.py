@@ -221,9 +221,16 @@ def _peak_day(report: Report, plots: dict[str, str]) -> list[str]:
         f" {data['share_of_the_day']:.2%} of the reported 8,000,000, which at that rate take"
         f" {8_000_000 / data['rate'] / 60:.0f} minutes. Answered: {data['answers']}. Cores used: {cores}.\n"
     )
+    flat = [
+        (name.replace("_", " "), f"{it['mean']:,}", f"{it['rise']:+,}", "yes" if it["flat"] else "**no**")
+        for name, it in data.get("trends", {}).items()
+    ]
+    memory = [(name, *(f"{mib:,} MiB" for mib in held)) for name, held in data.get("memory_mib", {}).items()]
     return [
         text,
         _table(("", *data["due_to_200_ms"]), rows),
+        *([_table(("queue", "mean", "rise over the run, by a line through it", "flat"), flat)] if flat else []),
+        *([_table(("resident memory", "at the start", "at the end"), memory)] if memory else []),
         "![Queues](performance/peak-day.svg)\n",
     ]
 

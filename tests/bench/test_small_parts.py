@@ -15,9 +15,10 @@ from bench.contract import Stopwatch
 from bench.figures import median_ratio
 from bench.growth import rate_between
 from bench.latency import Seen
-from bench.latency_table import milliseconds
+from bench.latency_table import milliseconds, trend
 from bench.load import Shape, make_scans
-from bench.peak import _number
+from bench.peak import Plan as PeakPlan
+from bench.peak import _number, trends
 from bench.report import PAGE, PLOTS, page
 from schemas.codec import Codec, encode
 from schemas.events import Gate, Scan
@@ -140,3 +141,14 @@ def test_the_page_says_what_the_results_say() -> None:
     for name, svg in plots.items():
         assert (PLOTS / name).read_text() == svg
         assert ET.fromstring(svg).tag.endswith("svg")  # noqa: S314 — our own
+
+
+def test_a_queue_that_grows_is_not_called_flat_and_one_that_sways_is() -> None:
+    plan = PeakPlan(rate=1_000, seconds=600, batch=1)
+    sways = [{"at": float(at), "outbox": 50 + at % 7, "accepted_not_folded": 100 - at % 5} for at in range(600)]
+    grows = [one | {"outbox": one["at"]} for one in sways]
+    assert all(it["flat"] for it in trends(sways, plan).values())
+    found = trends(grows, plan)
+    assert (found["outbox"]["flat"], found["accepted_not_folded"]["flat"]) == (False, True)
+    assert found["outbox"]["rise"] == pytest.approx(594, abs=2)
+    assert trend([]) == trend([(1.0, 2.0)]) == 0.0
