@@ -106,16 +106,16 @@ def attribute(value: str) -> str:
     """Return the text as an XML attribute, quotes included."""
     if value.isalnum():
         return f'"{value}"'
-    return quoteattr(_writable(value))
+    return quoteattr(writable(value))
 
 
 @lru_cache(maxsize=1 << 14)
 def text(value: str) -> str:
     """Return the text as the content of an XML element."""
-    return escape(_writable(value), {"\r": "&#13;"})
+    return escape(writable(value), {"\r": "&#13;"})
 
 
-def _writable(value: str) -> str:
+def writable(value: str) -> str:
     """Return a text that XML can hold; two texts never become one."""
     if not _no_xml.search(value) and not _looks_escaped.search(value):
         return value

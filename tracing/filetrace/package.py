@@ -4,7 +4,7 @@ Answers are written as they come, some cases at a time; only the line list waits
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,7 @@ from tracing.filetrace.case_file import FileCase
 from tracing.filetrace.contacts import ranked
 from tracing.filetrace.decision import Asked, Town, Trace
 from tracing.filetrace.detail import Selection
+from tracing.filetrace.fhir_file import FhirFile
 from tracing.filetrace.graph_files import GraphFiles, Meeting, Person
 from tracing.filetrace.inpatients import hospital_onsets
 from tracing.filetrace.line_list import Line, LineList
@@ -71,35 +72,49 @@ class Package:
         self._selection = Selection(len(cases), question.report_cases, own_cases)
         self.rows: dict[str, int] = {}
 
-    def write(self, folder: Path, extra_case_columns: Sequence[str]) -> None:
-        """Write every table and graph, and remember how many rows each has."""
-        direction = self._question.direction
+    def write(self, folder: Path, extra_case_columns: Sequence[str], inputs: Mapping[str, str]) -> None:
+        """Write every table and graph, and remember how many rows each has; `inputs` are the SHA-256 of the files."""
+        question = self._question
+        with FhirFile(folder / "fhir.json", question.asked_at, question.time_zone) as fhir:
+            who = {"by": question.asked_by, "reason": question.reason}
+            fhir.add_cases(self._cases, self._trace.windows, extra_case_columns, who, inputs)
+            self._write_contacts(folder, fhir)
+            self._write_sources(folder, fhir)
+        lines = self._lines.rows(len(extra_case_columns))
+        self.rows["linelist.csv"] = write_csv(folder / "linelist.csv", line_list.columns(extra_case_columns), lines)
+        self.rows["fhir.json"] = fhir.resources
+
+    def _write_contacts(self, folder: Path, fhir: FhirFile) -> None:
         extra = self._visits.extra_columns
         with (
             CsvFile(folder / "contacts.csv", CONTACT_COLUMNS) as contacts,
             CsvFile(folder / "exposures.csv", exposure_columns(extra)) as exposures,
             GraphFiles(folder) as graph,
         ):
-            if direction != "backward":
+            if self._question.direction != "backward":
                 for contact, row, rows in self._forward():
                     contacts.write(row)
                     exposures.write_all(rows)
                     graph.add(_meeting(contact))
+                    _to_fhir(fhir, contact, dict(zip(CONTACT_COLUMNS, row, strict=True)))
             nodes = graph.finish(Person(*one) for one in self._lines.persons())
         self._selection.fill()
         self.rows |= {contacts.name: contacts.rows, exposures.name: exposures.rows}
+        self.rows |= {"nodes": nodes, "edges": graph.edges}
+
+    def _write_sources(self, folder: Path, fhir: FhirFile) -> None:
+        extra = self._visits.extra_columns
         with (
             CsvFile(folder / "sources.csv", SOURCE_COLUMNS) as sources,
             CsvFile(folder / "source_exposures.csv", exposure_columns(extra)) as exposures,
         ):
-            if direction != "forward":
-                for row, rows in self._backward():
+            if self._question.direction != "forward":
+                for source, row, rows in self._backward():
                     sources.write(row)
                     exposures.write_all(rows)
+                    if source is not None:
+                        _to_fhir(fhir, source, dict(zip(SOURCE_COLUMNS, row, strict=True)))
         self.rows |= {sources.name: sources.rows, exposures.name: exposures.rows}
-        lines = self._lines.rows(len(extra_case_columns))
-        self.rows["linelist.csv"] = write_csv(folder / "linelist.csv", line_list.columns(extra_case_columns), lines)
-        self.rows |= {"nodes": nodes, "edges": graph.edges}
 
     def case_headers(self) -> list[dict[str, Any]]:
         """Return day zero, window and contacts of each case."""
@@ -146,7 +161,7 @@ class Package:
         self._lines.add(contact.target, Line(contact.degree, contact.case_no, met))
         self._contacts[contact.case.case_id, contact.degree] += 1
 
-    def _backward(self) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[str, ...]]]]:
+    def _backward(self) -> Iterator[tuple[Contact | None, tuple[str, ...], Iterator[tuple[str, ...]]]]:
         for cases, found in self._trace.backward():
             batch = Batch(self._visits, found, self._question.time_zone)
             known = standings(batch.found, batch.contacts, self._cases_of, self._trace.windows)
@@ -158,26 +173,30 @@ class Package:
                 for case, some in groupby(self._writer.contacts(batch, contacts), key=lambda one: one.case_no)
             }
             for case in cases:
-                for row, rows in self._sources(batch, case, of_case.get(case, []), by_begin):
+                for source, row, rows in self._sources(batch, case, of_case.get(case, []), by_begin):
                     self._selection.add_source(case, dict(zip(SOURCE_COLUMNS, row, strict=True)))
-                    yield row, rows
+                    yield source, row, rows
             self._tell("cases traced back", cases.stop)
 
     def _sources(
         self, batch: Batch, case: int, sources: Sequence[Contact], known: dict[int, Standing]
-    ) -> Iterator[tuple[tuple[str, ...], Iterator[tuple[str, ...]]]]:
+    ) -> Iterator[tuple[Contact | None, tuple[str, ...], Iterator[tuple[str, ...]]]]:
         """Yield the rows of a case; somebody unknown comes before those who could not yet pass it on."""
         standing = [known[source.exposures.start] for source in sources]
         likely = sum(one.order != NOT_YET for one in standing)
         for place, (source, one) in enumerate(zip(sources, standing, strict=True)):
             if place == likely:
-                yield self._writer.unknown_row(self._cases[case], likely + 1), iter(())
+                yield None, self._writer.unknown_row(self._cases[case], likely + 1), iter(())
             rank = place + 1 + (place >= likely)
             source_case = self._cases[one.case].case_id if one.case >= 0 else ""
             row = self._writer.source_row(source, rank, source_case, plausible=one.order != NOT_YET)
-            yield row, self._writer.exposure_rows(batch, source)
+            yield source, row, self._writer.exposure_rows(batch, source)
         if likely == len(sources):
-            yield self._writer.unknown_row(self._cases[case], likely + 1), iter(())
+            yield None, self._writer.unknown_row(self._cases[case], likely + 1), iter(())
+
+
+def _to_fhir(fhir: FhirFile, contact: Contact, row: Mapping[str, str]) -> None:
+    fhir.add_contact(row, contact.case.case_id, contact.source, contact.target, contact.facility)
 
 
 def _meeting(contact: Contact) -> Meeting:

@@ -56,11 +56,11 @@ def trace_files(
             visits = stack.enter_context(read_visits(visits_path, lambda rows: tell("visits read", rows)))
         with whole_folder(out_dir) as folder:
             package = Package(question, visits, cases, tell)
-            package.write(folder, extra_columns)
             inputs = {
                 "visits": {"rows": visits.rows, "sha256": _sha256(visits.path)},
                 "cases": {"rows": len(cases), "sha256": _sha256(cases_path)},
             }
+            package.write(folder, extra_columns, {name: str(of["sha256"]) for name, of in inputs.items()})
             header = _header(question, visits) | {"inputs": inputs, "rows": package.rows}
             header["files"] = {file.name: {"sha256": _sha256(file)} for file in sorted(folder.iterdir())}
             _write_report(folder / "report.html", package, question, header, _latest(visits))
