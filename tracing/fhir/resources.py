@@ -1,8 +1,9 @@
 """Resources of a trace in FHIR R4 as plain values. Pure.
 
-A candidate is an Observation of exposure: its subject is who was exposed, its focus who may have infected him and where,
-as in the exposure profile of the US Public Health Profiles Library. Its status is `preliminary`: a person decides who is
-a close contact. A stay in a building is no Encounter, which is a meeting of patient and provider: visits are not sent.
+A candidate is an Observation of exposure: its subject is who was exposed, its focus who may have infected him and
+where, as in the exposure profile of the US Public Health Profiles Library. Its status is `preliminary`: a person
+decides who is a close contact. A stay in a building is no Encounter, which is a meeting of patient and provider: visits
+are not sent.
 Patients have a pseudonymous identifier and nothing else.
 """
 
