@@ -288,6 +288,10 @@ GROUPS: Final = {
         "Durable: committed and queryable in PostgreSQL",
         "From Kafka to every scan, visit and count committed. The limits are COPY of the same rows of `scan` alone.",
     ),
+    "sinks": (
+        "Durable, Kafka Streams' sinks on a slice",
+        "Too slow for the whole; ours on the same slice beside them.",
+    ),
 }
 LIMITS: Final = {
     "bare-copy": "bare COPY, no indexes (a limit)",

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 from bench.tools import PYTHON, Say, java_command, lacks_module, prepare_java, prepare_python
 
-Group = Literal["memory", "slow", "tables", "durable"]
+Group = Literal["memory", "slow", "tables", "durable", "sinks"]
 HEAP: Final = "1536m"
 READING: Final = "max.poll.records 5,000, 4 MiB a partition and fetch"
 STREAMS: Final = (
@@ -39,6 +39,7 @@ class Contender(NamedTuple):
 
 OURS_MEMORY: Final = "ours-memory"
 OURS_DURABLE: Final = "ours-durable"
+OURS_SLICE: Final = "ours-durable-slice"
 CONFLUENT_COPY: Final = "confluent-copy"
 STREAMS_MEMORY: Final = "kafka-streams-memory"
 STREAMS_JDBC: Final = "kafka-streams-jdbc"
@@ -119,7 +120,12 @@ CONTENDERS: Final = (
         "stock_faust",
         ("tables",),
     ),
-    Contender(OURS_DURABLE, "**ours durable**: the visits worker", "durable", "the product's worker, batches of 5,000"),
+    Contender(
+        OURS_DURABLE,
+        "**ours durable**: the visits worker",
+        "durable",
+        "the product's worker, batches of 5,000, two transactions at once",
+    ),
     Contender(
         CONFLUENT_COPY,
         "confluent-kafka + psycopg2 COPY, our transaction",
@@ -128,17 +134,18 @@ CONTENDERS: Final = (
         "confluent_copy",
         needs="confluent_kafka",
     ),
+    Contender(OURS_SLICE, "**ours durable**, the same slice", "sinks", "as above"),
     Contender(
         STREAMS_JDBC,
         "Kafka Streams + changelog + JDBC sink",
-        "durable",
+        "sinks",
         f"{STREAMS}, at_least_once; reWriteBatchedInserts, custom plans, 5,000 a commit or 1 s, idempotent upserts",
         java="jdbc",
     ),
     Contender(
         "kafka-streams-jdbc-exact",
         "the same, exactly_once_v2",
-        "durable",
+        "sinks",
         f"{STREAMS}, exactly_once_v2; the same sink",
         java="jdbc-exactly-once",
     ),

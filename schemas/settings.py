@@ -61,7 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batch_max: Annotated[int, Meta(ge=1, le=100_000), _doc("Records per fold transaction, at most.")] = 5_000
     linger_ms: Annotated[
         int, Meta(ge=0, le=1_000), _doc("Milliseconds a worker waits after a small fetch, so that batches grow.")
-    ] = 10
+    ] = 50
     session_timeout_s: Annotated[
         float, Meta(ge=1, le=300), _doc("Seconds without a heartbeat after which a worker's partitions move.")
     ] = 6.0

@@ -225,18 +225,14 @@ class VisitFold:
         for person, one in differences.items():
             number = partition_of(undashed(person), self._partitions) if len(parts) > 1 else parts[0].source.partition
             of_partition[number].append(one)
+        hours = self._tables.add_counts(cur, {shard: _summed(theirs) for shard, theirs in of_partition.items()})
+        reach("counts added")
         left: list[tuple[Source, str, list[Tiding]]] = []
         for source, records in parts:
-            theirs = of_partition[source.partition]
-            counts: dict[FacilityHour, Counts] = {}
-            for one in theirs:
-                add(counts, one.counts)
-            hours = self._tables.add_counts(cur, source.partition, counts)
-            reach("counts added")
-            changes = visit_changes(theirs, self._by_no, self._partitions)
+            shard, as_of = source.partition, records[-1].offset + 1
+            changes = visit_changes(of_partition[shard], self._by_no, self._partitions)
             left.append((source, VISIT.name, changes))
-            as_of = records[-1].offset + 1
-            told = facility_counts(hours, source.partition, self._by_no, self._partitions, as_of)
+            told = facility_counts(hours[shard], shard, self._by_no, self._partitions, as_of)
             left.append((source, FACILITY_COUNT.name, told))
         self._leave(cur, left)
         reach("outbox written")
@@ -254,6 +250,13 @@ class VisitFold:
         stays = Stays(self._tables.read_stay_rules(cur))
         if stays.rules != self._stays.rules:
             self._stays = stays
+
+
+def _summed(differences: Iterable[Difference]) -> dict[FacilityHour, Counts]:
+    counts: dict[FacilityHour, Counts] = {}
+    for one in differences:
+        add(counts, one.counts)
+    return counts
 
 
 def run(settings: Settings, slot: int) -> None:

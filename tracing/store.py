@@ -45,13 +45,13 @@ _PREPARED: Final = f"""
     prepare states (uuid[]) as select person::text, state from pairing where person = any($1);
     prepare set_states (uuid[], text[]) as update pairing p set state = s.state
         from unnest($1, $2) as s (person, state) where p.person = s.person;
-    prepare counts (smallint, int[], bigint[]{", int[]" * 4}, bigint[]{", int[]" * 3}) as
-        insert into facility_hour as f (facility_no, hour, shard, {_COLUMNS})
-        select facility_no, timestamptz 'epoch' + hour * interval '1 microsecond', $1, {_COLUMNS}
-        from unnest($2, $3, {", ".join(f"${number}" for number in range(4, 4 + len(_COUNTS)))})
-            as d (facility_no, hour, {_COLUMNS})
+    prepare counts (smallint[], int[], bigint[]{", int[]" * 4}, bigint[]{", int[]" * 3}) as
+        insert into facility_hour as f (shard, facility_no, hour, {_COLUMNS})
+        select shard, facility_no, timestamptz 'epoch' + hour * interval '1 microsecond', {_COLUMNS}
+        from unnest({", ".join(f"${number}" for number in range(1, 4 + len(_COUNTS)))})
+            as d (shard, facility_no, hour, {_COLUMNS})
         on conflict (facility_no, hour, shard) do update set {_ADDED}
-        returning facility_no, {_US.format("hour")}, {_COLUMNS}
+        returning shard, facility_no, {_US.format("hour")}, {_COLUMNS}
 """  # noqa: S608 — constants
 
 
@@ -258,24 +258,30 @@ def insert_visits(cur: Cursor, visits: Sequence[Visit]) -> None:
         _copy(cur, table, map(_visit_line, some))
 
 
-def add_counts(cur: Cursor, shard: int, differences: Mapping[FacilityHour, Counts]) -> list[tuple[int, int, Counts]]:
-    """Add the differences into a shard; return its (facility_no, hour, counts) as they are now.
+def add_counts(
+    cur: Cursor, differences: Mapping[int, Mapping[FacilityHour, Counts]]
+) -> dict[int, list[tuple[int, int, Counts]]]:
+    """Add the differences into their shards; return each shard's (facility_no, hour, counts) as they are now.
 
     An hour whose counts have all become zero is returned, and has no row any more.
     """
-    if not differences:
-        return []
-    hours = sorted(differences.items())  # in one order in every process: no two wait for each other
-    columns = zip(*((facility, hour, *astuple(counts)) for (facility, hour), counts in hours), strict=True)
-    cur.execute(f"execute counts (%s{', %s' * (2 + len(_COUNTS))})", (shard, *map(_numbers, columns)))
-    now = [(facility, hour, Counts(*counts)) for facility, hour, *counts in cur.fetchall()]
-    empty = [(facility, hour) for facility, hour, counts in now if counts == Counts()]
+    now: dict[int, list[tuple[int, int, Counts]]] = {shard: [] for shard in differences}
+    rows = [(shard, *of, *astuple(counts)) for shard, some in differences.items() for of, counts in some.items()]
+    if not rows:
+        return now
+    rows.sort()  # in one order in every process: no two wait for each other
+    cur.execute(f"execute counts ({', '.join(['%s'] * len(rows[0]))})", [*map(_numbers, zip(*rows, strict=True))])
+    for shard, facility, hour, *values in cur.fetchall():
+        now[shard].append((facility, hour, Counts(*values)))
+    nothing = Counts()
+    empty = [(shard, *of) for shard, hours in now.items() for *of, counts in hours if counts == nothing]
     if empty:
         cur.execute(
-            "delete from facility_hour as f using unnest(%s::int[], %s::bigint[]) as gone (facility_no, hour)"
-            " where f.facility_no = gone.facility_no and f.shard = %s"
+            "delete from facility_hour as f"
+            " using unnest(%s::smallint[], %s::int[], %s::bigint[]) as gone (shard, facility_no, hour)"
+            " where f.facility_no = gone.facility_no and f.shard = gone.shard"
             " and f.hour = timestamptz 'epoch' + gone.hour * interval '1 microsecond'",
-            (_array(str(facility) for facility, _ in empty), _array(str(hour) for _, hour in empty), shard),
+            [*map(_numbers, zip(*empty, strict=True))],
         )
     return now
 
@@ -346,22 +352,12 @@ def _decision_line(decision: ScanDecision, accepted_at: int) -> bytes:
 
 def _visit_line(visit: Visit) -> bytes:
     assert isinstance(visit.facility, int)
-    check_in, check_out = visit.check_in, visit.check_out
+    key = visit_key(visit.facility, visit.check_in, visit.check_out)
+    check_in, check_out = visit.check_in - copies.PG_EPOCH_US, visit.check_out - copies.PG_EPOCH_US
+    person, visit_id = (bytes.fromhex(text.replace("-", "")) for text in (str(visit.person), visit.visit_id))
     return b"".join(
         (
-            _visit_head(
-                9,
-                4,
-                visit_key(visit.facility, check_in, check_out),
-                16,
-                bytes.fromhex(str(visit.person).replace("-", "")),
-                8,
-                check_in - copies.PG_EPOCH_US,
-                8,
-                check_out - copies.PG_EPOCH_US,
-                16,
-                bytes.fromhex(visit.visit_id.replace("-", "")),
-            ),
+            _visit_head(9, 4, key, 16, person, 8, check_in, 8, check_out, 16, visit_id),
             copies.FLAG[visit.check_in_estimated],
             copies.FLAG[visit.check_out_estimated],
             copies.TEXT[visit.role],

@@ -31,7 +31,9 @@ def bench() -> None:
 @click.option("--scans", type=click.IntRange(min=2_000), default=200_000, show_default=True, help="1,000,000 in full.")
 @click.option("--pairs", type=click.IntRange(min=1), default=5, show_default=True, help="How often each is run.")
 @click.option("--facilities", type=click.IntRange(min=1), default=300, show_default=True)
-@click.option("--only", multiple=True, metavar="NAME", help="A contender or a group (memory, slow, tables, durable).")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="A contender or group: memory, slow, tables, durable, sinks."
+)
 def streams(scans: int, pairs: int, facilities: int, only: tuple[str, ...]) -> None:
     """Fold the same scans with everybody in turn; equal results are checked by hash."""
     from bench.figures import Report, machine

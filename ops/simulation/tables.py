@@ -186,13 +186,16 @@ class Tables:
             cur.put("visit", (visit.person, visit.visit_id), visit)
 
     def add_counts(
-        self, cur: Transaction, shard: int, differences: Mapping[FacilityHour, Counts]
-    ) -> list[tuple[int, int, Counts]]:
-        """Add differences into a shard."""
+        self, cur: Transaction, differences: Mapping[int, Mapping[FacilityHour, Counts]]
+    ) -> dict[int, list[tuple[int, int, Counts]]]:
+        """Add differences into shards."""
         cur.step("add counts")
-        cur.write(lambda tables: add(tables["hour"].setdefault(shard, {}), differences))
-        now = cur.seen["hour"][shard]
-        return [(int(str(facility)), hour, now.get((facility, hour), Counts())) for facility, hour in differences]
+        now = {}
+        for shard, some in differences.items():
+            cur.write(lambda tables, shard=shard, some=some: add(tables["hour"].setdefault(shard, {}), some))  # type: ignore[misc] # bound
+            hours = cur.seen["hour"][shard]
+            now[shard] = [(int(str(facility)), hour, hours.get((facility, hour), Counts())) for facility, hour in some]
+        return now
 
     def write_outboxes(self, cur: Transaction, rows: Iterable[tuple[Source, str, Sequence[Any]]]) -> None:
         """Leave events."""

@@ -17,6 +17,7 @@ import streams.store
 import streams.visits
 import tracing.cases.alerts
 import tracing.cases.lookup
+import tracing.cases.rings
 import tracing.counts
 import tracing.exposure
 import tracing.histories
@@ -100,10 +101,10 @@ def late_scans_are_ignored(patch: Patch) -> None:
 def a_difference_is_applied_twice(patch: Patch) -> None:
     right, it = tracing.store.add_counts, _every(7)
 
-    def add_counts(cur: Any, shard: int, differences: Mapping[Any, Any]) -> Any:
+    def add_counts(cur: Any, differences: Mapping[int, Mapping[Any, Any]]) -> Any:
         if it():
-            right(cur, shard, differences)
-        return right(cur, shard, differences)
+            right(cur, differences)
+        return right(cur, differences)
 
     patch(tracing.store, "add_counts", add_counts)
 
@@ -371,7 +372,12 @@ def a_person_who_comes_twice_in_an_hour_is_two_visitors(patch: Patch) -> None:
 @bug("hour")
 def counts_go_to_the_neighbouring_shard(patch: Patch) -> None:
     right = tracing.store.add_counts
-    patch(tracing.store, "add_counts", lambda cur, shard, counts: right(cur, shard ^ 1, counts))
+
+    def add_counts(cur: Any, differences: Mapping[int, Mapping[Any, Any]]) -> Any:
+        added = right(cur, {shard ^ 1: counts for shard, counts in differences.items()})
+        return {shard ^ 1: hours for shard, hours in added.items()}
+
+    patch(tracing.store, "add_counts", add_counts)
 
 
 @bug("visit")
@@ -434,14 +440,13 @@ def the_province_hears_nothing(patch: Patch) -> None:
 
 @bug("exposure")
 def estimated_ends_are_not_told(patch: Patch) -> None:
-    right = tracing.cases.lookup._exposure
+    right = tracing.cases.lookup.exposure
 
-    def exposure(person: str, visit: Any, other: Any, detail: Any, span: Any) -> Any:
-        return right(
-            person, visit._replace(check_out_estimated=False), other, detail._replace(check_out_estimated=False), span
-        )
+    def exposure(one: Any, other: Any, span: Any, **changes: Any) -> Any:
+        scanned = {"check_out_estimated": False}
+        return right(one._replace(**scanned), other._replace(**scanned), span, **changes)
 
-    patch(tracing.cases.lookup, "_exposure", exposure)
+    patch(tracing.cases.rings, "exposure", exposure)
 
 
 @bug("case")
