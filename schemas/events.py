@@ -231,7 +231,7 @@ class PersonStatus(Event, frozen=True, kw_only=True, tag="person_status"):
     until: Instant
 
 
-class AlertSummary(msgspec.Struct, frozen=True, kw_only=True):
+class AlertSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How many candidates of one case concern one office, by role, zone and band."""
 
     candidates: int
@@ -239,6 +239,7 @@ class AlertSummary(msgspec.Struct, frozen=True, kw_only=True):
     by_zone: dict[str, int]
     by_minutes: dict[str, int]
     sent_one_by_one: int  # the rest stay on the list
+    ppe_unknown: int = 0  # besides: staff met in isolation, whom the infection control team hears of
 
 
 class AlertData(msgspec.Struct, frozen=True, kw_only=True):

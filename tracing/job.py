@@ -28,14 +28,16 @@ from tracing.cases.causes import Turn, causes_of, read_record
 from tracing.cases.episodes import standing
 from tracing.cases.facts import Case
 from tracing.cases.graph import Edge, graph_of, measures_of
-from tracing.cases.lookup import Seen, find
+from tracing.cases.onset import OnsetBounds, stay_at_onset
 from tracing.cases.revision import References, Stored
+from tracing.cases.rings import NOTHING, Numbers, Rings, search
+from tracing.cases.sources import write_sources
 from tracing.cases.status import BlackDays, black_until, changes
 from tracing.instants import DAY_US, utc_of
 from tracing.rows import undashed
 from tracing.rulesets import DEFAULT_RULE, Rule, rule_of
 from tracing.store import Connection, Cursor
-from tracing.windows import Window, case_window
+from tracing.windows import Window
 
 _LOCK: Final = TRACE_LOCK.format("%s")
 
@@ -118,9 +120,9 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     now, partitions, marks = stored_as.read_marks(cur)
     references = References(cur, case_id)
     before = stored_as.read_candidates(cur, stored.trace_id)
-    seen = _look(cur, rule, stored)
-    after = _candidates(cur, stored.case, seen)
     numbers = rows.dated(cur, _day_of(stored.case))
+    seen = _look(cur, rule, stored, numbers)
+    after = _candidates(cur, stored.case, seen)
     causes = _causes(cur, stored, (before, after), seen)
     alerts = _tell(cur, stored, rule, (before, after), references, causes, numbers, now)
     # An office may have to be told although nobody was met otherwise: a residence became known.
@@ -128,11 +130,13 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     revision = stored.revision + revised
     if revised or _columns(before) != _columns(after):
         stored_as.write_candidates(cur, stored.trace_id, after, references)
-    references("", None)
+    write_sources(cur, stored.trace_id, seen.sources)
+    for name in (None, *{one.from_person for one in seen.sources}):
+        references(rows.EPIDEMIOLOGISTS, name)
     references.save(cur)
     messages = [_alert_message(alert) for alert in alerts]
     messages += _status_messages(cur, stored, after, partitions)
-    header = _header(rule, stored, seen, after, references)
+    header = _header(rule, stored, seen, after, references) | _of_the_case(stored.case, seen, numbers)
     header |= {"positions": {"scan.v1": marks}, "run_ms": round((monotonic() - began) * 1000, 3)}
     whole = _whole(seen.windows)
     closes_at = whole.end + numbers["late_days_max"] * DAY_US if whole else None
@@ -140,12 +144,12 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     return Run(revision, len(after), alerts, messages, header["run_ms"])
 
 
-def _look(cur: Cursor, rule: Rule, stored: Stored) -> Seen:
+def _look(cur: Cursor, rule: Rule, stored: Stored, numbers: Mapping[str, int]) -> Rings:
     """Return what the case's visits met; nothing is looked for where the case is not open."""
-    case = stored.case
-    if case.state != "open":
-        return Seen([], 0, 0, {})
-    return find(cur, rule, stored.person, lambda zone: case_window(rule, case.day_zero, case.date_isolation, zone))
+    if stored.case.state != "open":
+        return NOTHING
+    known = Numbers(second_limit=numbers["second_degree_limit"], ride_hours=numbers["ride_hours"])
+    return search(cur, rule, stored.person, stored.case, known)
 
 
 def _whole(windows: Mapping[str, Window]) -> Window | None:
@@ -155,7 +159,7 @@ def _whole(windows: Mapping[str, Window]) -> Window | None:
     return Window(min(one.start for one in windows.values()), max(one.end for one in windows.values()))
 
 
-def _candidates(cur: Cursor, case: Case, seen: Seen) -> list[Candidate]:
+def _candidates(cur: Cursor, case: Case, seen: Rings) -> list[Candidate]:
     if not seen.exposures:
         return []
     already = stored_as.read_open_cases(cur, {exposure.to_person for exposure in seen.exposures})
@@ -172,14 +176,14 @@ def _columns(candidates: Sequence[Candidate]) -> list[tuple[Any, ...]]:
         (
             (one.degree, one.from_person, one.person, one.already_case, one.reason),
             (one.longest.role, one.longest.place.facility_no),
-            [(*exposure.facts, exposure.zone) for exposure in one.exposures],
+            [(*exposure.facts, exposure.zone, exposure.apart) for exposure in one.exposures],
         )
         for one in candidates
     )
 
 
 def _causes(
-    cur: Cursor, stored: Stored, candidates: tuple[list[Candidate], list[Candidate]], seen: Seen
+    cur: Cursor, stored: Stored, candidates: tuple[list[Candidate], list[Candidate]], seen: Rings
 ) -> dict[str, str]:
     """Return why candidacies changed since the revision before; of the first revision nothing is to be said."""
     before, after = candidates
@@ -208,7 +212,13 @@ def _tell(
         due_by = utc_of(case.confirmed_at) + timedelta(hours=numbers["quarantine_due_hours"])
     residence = stored_as.read_residence(cur, {one.person for some in candidates for one in some})
     told = read_told(cur, stored.trace_id, references.persons)
-    trace = Trace(revision=stored.revision + 1, rule=rule.id, due_by=due_by, limit=numbers["alert_limit"])
+    trace = Trace(
+        revision=stored.revision + 1,
+        rule=rule.id,
+        due_by=due_by,
+        limit=numbers["alert_limit"],
+        degrees=1 + bool(numbers["second_degree_told"]),
+    )
     dropped = read_dropped(cur, case.case_id)
     alerts = alerts_of(trace, *candidates, residence, told, references, causes, dropped)
     return stored_as.write_alerts(cur, stored.trace_id, alerts, now) if alerts else []
@@ -248,7 +258,7 @@ def _day_of(case: Case) -> date:
 def _header(
     rule: Rule,
     stored: Stored,
-    seen: Seen,
+    seen: Rings,
     candidates: Sequence[Candidate],
     references: References,
 ) -> dict[str, Any]:
@@ -272,16 +282,33 @@ def _header(
         "reason": case.reason,
         "versions": {"jejak": _our_version(), "python": platform.python_version()},
         "rows": {
-            "visits": seen.own_visits,
+            "visits": len(seen.own),
             "visits_met": seen.visits_met,
             "exposures": len(seen.exposures),
             "candidates": len(candidates),
+            "second_degree_pairs": seen.second_pairs,
+            "source_exposures": len(seen.sources),
         },
         "graph": measures_of(graph_of(references("", None), edges)),
     }
 
 
-def _told_windows(seen: Seen) -> dict[str, list[str]]:
+def _of_the_case(case: Case, seen: Rings, numbers: Mapping[str, int]) -> dict[str, Any]:
+    """Return what the visits say of the case himself: since when he is isolated, and where he fell ill."""
+    bounds = OnsetBounds(
+        definite=numbers["onset_definite_day"],
+        probable=numbers["onset_probable_day"],
+        indeterminate=numbers["onset_indeterminate_day"],
+    )
+    return {
+        "degrees_told": 1 + bool(numbers["second_degree_told"]),
+        "date_isolation": seen.date_isolation or case.date_isolation,
+        "isolated_by_zone": seen.date_isolation not in {None, case.date_isolation},
+        "stay_at_onset": stay_at_onset(seen.own, case.day_zero, bounds),
+    }
+
+
+def _told_windows(seen: Rings) -> dict[str, list[str]]:
     return {zone: [utc_of(at).isoformat() for at in window] for zone, window in seen.windows.items()}
 
 

@@ -23,7 +23,7 @@ from tracing.instants import us_of
 ALERTS: Final = "alerts"
 # The limit in force on the day of the case, as a run takes it.
 _TRACES: Final = """
-    select t.trace_id, t.case_id, t.rule, t.revision, t.due, (
+    select t.trace_id, t.case_id, t.rule, t.revision, t.due, coalesce((t.header ->> 'degrees_told')::int, 1), (
         select value::int from setting_dated s
         where s.name = 'alert_limit' and (s.valid_from <= d.day or not exists (
             select 1 from setting_dated e where e.name = s.name and e.valid_from <= d.day))
@@ -59,11 +59,11 @@ _bodies = msgspec.json.Decoder(_Body)
 def check_alerts(snapshot: Snapshot, findings: Findings) -> None:
     """Go through all traces. One with a run due is left out: its alerts are about to change."""
     due = 0
-    for trace_id, case_id, rule, revision, is_due, limit in snapshot.ask(_TRACES):
+    for trace_id, case_id, rule, revision, is_due, degrees, limit in snapshot.ask(_TRACES):
         if is_due:
             due += 1
             continue
-        trace = Trace(revision=revision, rule=rule, due_by=None, limit=limit)
+        trace = Trace(revision=revision, rule=rule, due_by=None, limit=limit, degrees=degrees)
         _check_trace(snapshot, findings, trace_id, case_id, trace)
     if due:
         findings.note(ALERTS, f"{due} traces have a run due and were not compared")

@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from re import findall
 
 import msgspec
 import pytest
@@ -8,12 +9,12 @@ import pytest
 from schemas.errors import NotFound
 from schemas.events import Alert, PersonStatus
 from schemas.settings import Settings
-from tests.tracing.ward import Town, decide, positive, request, somebody, town_in
-from tracing.cases import lookup
+from tests.tracing.ward import Town, at, decide, positive, request, somebody, town_in
 from tracing.cases.rows import open_trace, person_uuid
 from tracing.cases.store import read_trace
-from tracing.instants import MINUTE_US
+from tracing.instants import MINUTE_US, SECOND_US, us_of
 from tracing.job import Run, run_trace
+from tracing.keys import CLASSES, SHORT_CLASSES, longest_us
 from tracing.store import connect
 
 CASE, COMPANION, NURSE, PASSER = somebody(1), somebody(2), somebody(3), somebody(4)
@@ -243,7 +244,14 @@ def test_a_candidate_who_is_an_open_case_himself_is_labelled(town: Town) -> None
 def test_the_header_says_what_the_trace_stands_on(town: Town) -> None:
     town.take(positive(CASE))
     ((header,),) = town.ask("select header from trace")
-    assert header["rows"] == {"visits": 1, "visits_met": 3, "exposures": 2, "candidates": 2}
+    assert header["rows"] == {
+        "visits": 1,
+        "visits_met": 3,
+        "exposures": 2,
+        "candidates": 2,
+        "second_degree_pairs": 0,
+        "source_exposures": 2,
+    }
     assert header["graph"] == {"nodes": 3, "edges": 2, "by_degree": {"0": 1, "1": 2}}
     assert header["rule"]["minutes"] == 15
     assert header["requested_by"] == "lab one"
@@ -284,18 +292,36 @@ def test_an_alert_is_a_cloud_event(town: Town) -> None:
 
 def test_a_look_up_is_index_only_ranges_whatever_the_statistics_say(town: Town) -> None:
     town.take(positive(CASE))
-    with town.conn, town.conn.cursor() as cur:
-        lookup.prepare(cur)
-        cur.execute(
-            "explain (analyze, costs off, timing off, summary off)"
-            " execute trace_met ('{1}', '{2026-11-11 00:00+00}', '{2026-11-12 00:00+00}')"
-        )
-        plan = [row[0] for row in cur.fetchall() if "Scan" in row[0] and "Function Scan" not in row[0]]
+    ((body, settings),) = town.ask("select prosrc, proconfig from pg_proc where proname = 'trace_met'")
+    query = body[body.index("select m.key") : body.rindex(";\nend")]
+    start, end = (us_of(at(f"2026-11-{day} 00:00")) for day in (11, 12))
+    given = {"places": "'{1}'::int[]", "froms": f"'{{{start}}}'::bigint[]", "untils": f"'{{{end}}}'::bigint[]"}
+    for name, value in given.items():
+        query = query.replace(name, value)
+    with town.as_role("jejak_ops") as cur:
+        for setting in settings:
+            if not setting.startswith("plan_cache_mode"):
+                cur.execute(f"set local {setting}")
+        query = query.replace("together", "interval '0'")
+        cur.execute(f"explain (analyze, costs off, timing off, summary off) {query}")
+        plan = [row[0] for row in cur.fetchall() if "Scan" in row[0] and " on visit" in row[0]]
     assert all("Index Only Scan" in line for line in plan)
     weeks = [line for line in plan if "visit_long" not in line]
     # Three classes of short stays, one week each: the others, made ahead of time, are not opened.
     assert len([line for line in weeks if "never executed" not in line]) == 3
     assert len(weeks) > 3
+
+
+def test_the_look_up_reads_the_stay_classes_of_the_keys(town: Town) -> None:
+    ((body,),) = town.ask("select prosrc from pg_proc where proname = 'trace_met'")
+    branches = body.split("union all")
+    assert len(branches) == CLASSES
+    for stay, branch in enumerate(branches):
+        longest = longest_us(stay)
+        assert f"s.p * 8 + {stay} " in branch
+        assert f"from {'visit' if stay in SHORT_CLASSES else 'visit_long'} v" in branch
+        bounds = findall(r"interval '(\d+) seconds'", branch)
+        assert bounds == ([str(longest // SECOND_US)] if longest else [])
 
 
 def test_only_where_people_were_scanned_is_a_place_never_the_laboratory_that_reports(town: Town) -> None:

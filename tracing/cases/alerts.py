@@ -2,10 +2,13 @@
 
 An alert names no person, no index case, no day of the case: an office acts on place, date and bands. Whoever
 compares two offices' alerts cannot join them: every name in them is random and handed out per office.
+
+Staff met in isolation only are the infection control team's: an office gets their number, not their names.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from hashlib import blake2b
 from types import MappingProxyType
@@ -15,13 +18,14 @@ import msgspec
 
 from schemas.events import AlertData, AlertSummary
 from schemas.topics import office_of
-from tracing.cases.candidates import Candidate, Exposure, ranked
+from tracing.cases.candidates import Candidate, Exposure, circumstances, ranked
 from tracing.instants import MINUTE_US
 from tracing.windows import local_day
 
 Action: TypeAlias = Literal["added", "changed", "withdrawn", "review"]
 BANDS: Final = ((240, "240+"), (60, "60-239"), (30, "30-59"), (15, "15-29"), (0, "0-14"))
 NOTHING_LEFT: Final = "no meeting is left that concerns this office"
+STAFF_IN_ISOLATION: Final = "staff in isolation: now with the infection control team"
 _NO_CAUSES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -32,6 +36,7 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     due_by: datetime | None
     limit: int  # single candidates told to one office, at most
+    degrees: int = 1  # candidates of a higher degree are on the list only
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +88,14 @@ def alerts_of(
         causes: why a person's candidacy changed, in words.
         dropped: whom people no longer count as contacts: these are withdrawn even where acknowledged.
     """
+    before, after = ([one for one in some if one.degree <= trace.degrees] for some in (before, after))
     was, now = _by_office(before, residence), _by_office(after, residence)
+    was_aside, aside = _by_office(before, residence, aside=True), _by_office(after, residence, aside=True)
     known = {one.person: one for some in (after, before) for one in reversed(ranked(some))}
     alerts = []
-    for office in sorted(was.keys() | now.keys() | told.keys()):
-        desk = _Desk(trace, office, told.get(office, Told()), reference, causes, dropped)
+    for office in sorted(was.keys() | now.keys() | aside.keys() | told.keys()):
+        in_isolation = _Aside(was_aside.get(office, {}).keys(), aside.get(office, {}).keys())
+        desk = _Desk(trace, office, told.get(office, Told()), reference, causes, dropped, in_isolation)
         alerts += desk.alerts(was.get(office, {}), now.get(office, {}), known)
     return alerts
 
@@ -103,13 +111,24 @@ def alert_id(trace: Trace, trace_ref: str, contact_ref: str, office: str) -> str
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _by_office(candidates: Iterable[Candidate], residence: Mapping[str, str]) -> dict[str, dict[str, Candidate]]:
-    """Return, by office, its candidates in the order of rank, each person once."""
+def _by_office(
+    candidates: Iterable[Candidate], residence: Mapping[str, str], *, aside: bool = False
+) -> dict[str, dict[str, Candidate]]:
+    """Return, by office, its candidates in the order of rank, each person once; or staff met in isolation only."""
     found: dict[str, dict[str, Candidate]] = {}
-    for candidate in ranked(candidates):
+    every = list(candidates)
+    told = {one.person for one in every if not one.ppe_unknown}  # by somebody else, elsewhere
+    for candidate in ranked(one for one in every if (one.person not in told if aside else not one.ppe_unknown)):
         for office in offices_of(candidate, residence.get(candidate.person, "")):
             found.setdefault(office, {}).setdefault(candidate.person, candidate)
     return found
+
+
+class _Aside(NamedTuple):
+    """An office's staff met in isolation only, by person: at the revision before, and now."""
+
+    was: AbstractSet[str]
+    now: AbstractSet[str]
 
 
 class _Desk(NamedTuple):
@@ -121,6 +140,7 @@ class _Desk(NamedTuple):
     reference: Callable[[str, str | None], str]
     causes: Mapping[str, str]
     dropped: frozenset[str]
+    in_isolation: _Aside
 
     def alerts(
         self, was: Mapping[str, Candidate], now: Mapping[str, Candidate], known: Mapping[str, Candidate]
@@ -140,11 +160,11 @@ class _Desk(NamedTuple):
         singles = [_single(self, one, ranks.get(one.candidate.person, 0)) for one in news] + self._closed(now)
         held = (self.told.persons & now.keys()) | {one.candidate.person for one in gains}
         rest = (now.keys() - held) | (was.keys() - self.told.persons)  # on the list only, now or before
-        if (now and not self.told.summary) or (rest and (singles or unsaid)):
-            return [
-                _summary(self.trace, self.office, self.reference(self.office, None), now.values(), len(held)),
-                *singles,
-            ]
+        was_aside, aside = self.in_isolation
+        first = (now or aside) and not self.told.summary
+        if first or (rest and (singles or unsaid)) or (self.told.summary and was_aside != aside):
+            counts = _summary(now.values(), self.office, len(held), len(aside))
+            return [_summary_alert(self.trace, self.office, self.reference(self.office, None), counts), *singles]
         return singles
 
     def _losses(self, now: Mapping[str, Candidate], known: Mapping[str, Candidate]) -> list[News]:
@@ -152,7 +172,8 @@ class _Desk(NamedTuple):
         for person in sorted(self.told.persons - now.keys() - self.told.gone.keys()):
             if person in known:
                 review = person in self.told.acknowledged and person not in self.dropped
-                why = _because(NOTHING_LEFT, self.causes.get(person, ""))
+                left = STAFF_IN_ISOLATION if person in self.in_isolation.now else NOTHING_LEFT
+                why = _because(left, self.causes.get(person, ""))
                 news.append(News("review" if review else "withdrawn", known[person], why))
         return news
 
@@ -241,7 +262,8 @@ def _reason(candidate: Candidate) -> str:
     """Return what an office may know of why: never how the days lie to the case's own."""
     ends = sorted({end for one in candidate.exposures for end in one.estimated_ends})
     told = "1 meeting" if len(candidate.exposures) == 1 else f"{len(candidate.exposures)} meetings"
-    return f"{told}; {' and '.join(ends)} estimated" if ends else told
+    estimated = f"{' and '.join(ends)} estimated" if ends else ""
+    return _because(told, estimated, *circumstances(candidate.exposures))
 
 
 def _shown(office: str, candidate: Candidate) -> Exposure:
@@ -254,8 +276,19 @@ def _is_in(office: str, district: str) -> bool:
     return office in {office_of(district), office_of(district.partition(".")[0])}
 
 
-def _summary(trace: Trace, office: str, trace_ref: str, candidates: Iterable[Candidate], one_by_one: int) -> AlertData:
+def _summary(candidates: Iterable[Candidate], office: str, one_by_one: int, ppe_unknown: int) -> AlertSummary:
     candidates = list(candidates)
+    return AlertSummary(
+        candidates=len(candidates),
+        by_role=_counted(_shown(office, one).role for one in candidates),
+        by_zone=_counted(_shown(office, one).zone for one in candidates),
+        by_minutes=_counted(minutes_band(one.overlap_us) for one in candidates),
+        sent_one_by_one=one_by_one,
+        ppe_unknown=ppe_unknown,
+    )
+
+
+def _summary_alert(trace: Trace, office: str, trace_ref: str, counts: AlertSummary) -> AlertData:
     return AlertData(
         alert_id=alert_id(trace, trace_ref, "", office),
         version=trace.revision,
@@ -264,13 +297,7 @@ def _summary(trace: Trace, office: str, trace_ref: str, candidates: Iterable[Can
         trace_ref=trace_ref,
         rule=trace.rule,
         due_by=trace.due_by,
-        summary=AlertSummary(
-            candidates=len(candidates),
-            by_role=_counted(_shown(office, one).role for one in candidates),
-            by_zone=_counted(_shown(office, one).zone for one in candidates),
-            by_minutes=_counted(minutes_band(one.overlap_us) for one in candidates),
-            sent_one_by_one=one_by_one,
-        ),
+        summary=counts,
     )
 
 

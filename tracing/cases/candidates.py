@@ -1,12 +1,14 @@
 """From exposures to candidates: one per person met, ranked, each with a sentence that says why. Pure.
 
-Until something better than minutes is known, rank is the time together, longest first; nobody is left out.
+Until something better than minutes is known, rank is the time together, longest first; who rode in one vehicle comes
+before, who was in other zones all the while comes last. Nobody is left out: staff met in isolation have no rank, for
+nobody knows what they wore, but they are on the list.
 """
 
 from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -41,11 +43,15 @@ class Exposure(msgspec.Struct, frozen=True, kw_only=True):
     start: int
     end: int
     estimated_ends: tuple[str, ...] = ()  # in words: which ends of the two visits nobody scanned
+    kind: Literal["place", "vehicle"] = "place"  # vehicle: they rode together, whatever the minutes
+    apart: bool = False  # in different zones all the while, none of them shared
+    ppe_unknown: bool = False  # one of staff, met in isolation
 
     @property
-    def facts(self) -> tuple[str, str, int, int, bool]:
-        """Return what has to differ for the exposure to be another one."""
-        return self.from_visit, self.to_visit, self.start, self.end, bool(self.estimated_ends)
+    def facts(self) -> tuple[str, str, int, int, bool, str, bool]:
+        """Return what has to differ for the exposure to be another one; where it ranks is none of it."""
+        ends = bool(self.estimated_ends)
+        return self.from_visit, self.to_visit, self.start, self.end, ends, self.kind, self.ppe_unknown
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +85,22 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         return any(one.estimated_ends for one in self.exposures)
 
     @property
-    def facts(self) -> tuple[int, int, bool, frozenset[tuple[str, str, int, int, bool]]]:
+    def rode_together(self) -> bool:
+        """Say whether they were in one vehicle."""
+        return any(one.kind == "vehicle" for one in self.exposures)
+
+    @property
+    def apart(self) -> bool:
+        """Say whether they were in different zones whenever they were in one facility."""
+        return all(one.apart for one in self.exposures)
+
+    @property
+    def ppe_unknown(self) -> bool:
+        """Say whether it was one of staff, met in isolation only: the infection control team's, without a rank."""
+        return all(one.ppe_unknown for one in self.exposures)
+
+    @property
+    def facts(self) -> tuple[int, int, bool, frozenset[tuple[str, str, int, int, bool, str, bool]]]:
         """Return what has to differ for an office to be told of a change."""
         return self.degree, self.overlap_us, self.estimated, frozenset(one.facts for one in self.exposures)
 
@@ -113,15 +134,20 @@ def candidates_of(
 
 
 def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return the candidates by degree, the most time together first, then by person id."""
-    return sorted(candidates, key=lambda one: (one.degree, -one.overlap_us, one.person, one.from_person))
+    """Return the candidates by degree, then rank; at the end of each degree those who have no rank."""
+    return sorted(candidates, key=_order)
+
+
+def _order(one: Candidate) -> tuple[int, bool, bool, bool, int, str, str]:
+    aside = one.ppe_unknown, one.apart, not one.rode_together
+    return one.degree, *aside, -one.overlap_us, one.person, one.from_person
 
 
 def reason_of(exposures: Sequence[Exposure], day_zero: date, day_word: str) -> str:
     """Return why, as a sentence: where, how long, when, and what was not scanned but estimated."""
     longest = max(exposures, key=lambda one: (one.end - one.start, -one.start))
     day = local_day(longest.start, longest.place.time_zone)
-    return sentence(
+    told = sentence(
         Meetings(len(exposures), sum(one.end - one.start for one in exposures), longest.end - longest.start),
         longest.place.name,
         longest.zone,
@@ -129,6 +155,19 @@ def reason_of(exposures: Sequence[Exposure], day_zero: date, day_word: str) -> s
         f"day {signed((day - day_zero).days)} of {day_word}",
         sorted({end for one in exposures for end in one.estimated_ends}),
     )
+    return "; ".join((told, *circumstances(exposures)))
+
+
+def circumstances(exposures: Sequence[Exposure]) -> list[str]:
+    """Return what is to be said of meetings besides place and time; it names no day."""
+    told = []
+    if any(one.kind == "vehicle" for one in exposures):
+        told.append("rode together in one vehicle")
+    if all(one.apart for one in exposures):
+        told.append("in different zones all the while")
+    if all(one.ppe_unknown for one in exposures):
+        told.append("staff in isolation, protection unknown")
+    return told
 
 
 class Meetings(NamedTuple):

@@ -1,67 +1,38 @@
 """Which visits a trace has to look at: the case's own, and those that overlap them. It narrows, `exposure.py` decides.
 
-An overlap look-up is one index-only range per stay class (`tracing/keys.py`), for all visits of the case in one
-prepared statement. What is met needs only person and times; the rest of a visit is read for what counts.
+An overlap look-up is one index-only range per stay class (`tracing/keys.py`), for all visits that are asked about at
+once; its rows come as a binary COPY and become columns without a loop. The rest of a visit is read for what counts.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import BytesIO
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 
+from tracing.cases import met as columns
 from tracing.cases.candidates import Exposure, Place
 from tracing.cases.facts import DEFAULT_ZONE
-from tracing.exposure import Cases, Visits, case_spans, find_exposures
-from tracing.instants import DAY_US, HOUR_US, SECOND_US, utc_of
-from tracing.keys import CLASSES, SHORT_CLASSES, facility_of, longest_us
+from tracing.cases.met import MET_ROW, STAY_ROW, Asked, Met, Records, Row, merged, met_of
+from tracing.cases.places import Stay, Zones, zone_at
+from tracing.exposure import CWA_GRID_US, Direction, Exposures, Flags, Ints, Visits, case_spans, find_exposures
+from tracing.instants import DAY_US, HOUR_US, utc_of
 from tracing.rulesets import Rule
 from tracing.store import Cursor
 from tracing.windows import Window
 
 FARTHEST_US: Final = 26 * HOUR_US  # two clocks of this world are never further apart
-_US: Final = "(extract(epoch from {0}) * 1000000)::bigint"
-# The plan is the same for every case: an index range per class. Statistics of a young table must not talk it out of it.
-_PLAN: Final = (
-    "set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; set local enable_hashjoin = off;"
-    " set local enable_mergejoin = off; set local enable_bitmapscan = off; set local jit = off"
+STAY_COLUMNS: Final = (  # of v, a visit, and f, its facility
+    "v.visit_id::text, f.facility_no, f.facility_id, f.name, f.time_zone, f.district,"
+    " (extract(epoch from v.check_in) * 1000000)::bigint, (extract(epoch from v.check_out) * 1000000)::bigint,"
+    " v.check_in_estimated, v.check_out_estimated, v.role, v.zones::text"
 )
-
-_COUNT_PREPARED: Final = "; select count(*) from pg_prepared_statements where name in ('trace_met', 'trace_detail')"
-
-
-class OwnVisit(NamedTuple):
-    """A visit of the case; `zones` are (from, zone) in the order of time."""
-
-    visit_id: str
-    place: Place
-    check_in: int
-    check_out: int
-    check_in_estimated: bool
-    check_out_estimated: bool
-    zones: tuple[tuple[int, str], ...]
-
-
-class Met(NamedTuple):
-    """Somebody's visit as the index holds it."""
-
-    key: int
-    person: str
-    check_in: int
-    check_out: int
-
-
-class Detail(NamedTuple):
-    """The rest of a visit that counts."""
-
-    visit_id: str
-    role: str
-    check_in_estimated: bool
-    check_out_estimated: bool
+_STAYS_SQL: Final = "select number, key, check_in, check_out, check_out_estimated from trace_stays(%s, %s, %s)"
 
 
 class Seen(NamedTuple):
-    """What a trace found, and how much it looked at."""
+    """What a look-up found, and how much it looked at."""
 
     exposures: list[Exposure]
     own_visits: int
@@ -70,7 +41,7 @@ class Seen(NamedTuple):
 
 
 def find(cur: Cursor, rule: Rule, person: str, window_in: Callable[[str], Window]) -> Seen:
-    """Return the exposures of a case's visits.
+    """Return the exposures of first degree that the visits of a person make in a window; zones and rides are not asked.
 
     Args:
         cur: of a transaction that sees one state of the data.
@@ -80,162 +51,200 @@ def find(cur: Cursor, rule: Rule, person: str, window_in: Callable[[str], Window
     """
     start, end = window_in("UTC")
     own = own_visits(cur, person, Window(start - FARTHEST_US, end + FARTHEST_US))
-    windows = {zone: window_in(zone) for zone in sorted({visit.place.time_zone for visit in own} or {DEFAULT_ZONE})}
-    prepare(cur)
-    spans_of = _columns(own)
-    asked = _windows_of(own, windows)
-    met = [one for one in _met(cur, spans_of, asked, rule) if one.person != person]
-    found = find_exposures(rule, spans_of, asked, _met_columns(met))
-    pairs = [(own[visit], met[other]) for visit, other in zip(found.visit.tolist(), found.other.tolist(), strict=True)]
-    details = _details(cur, list({other for _, other in pairs}))
-    times = zip(found.start.tolist(), found.end.tolist(), strict=True)
-    exposures = [
-        _exposure(person, visit, other, details[other], span) for (visit, other), span in zip(pairs, times, strict=True)
-    ]
-    return Seen(exposures, len(own), len(met), windows)
+    windows = {zone: window_in(zone) for zone in zones_of(own)}
+    asked = asked_of(own, windows)
+    met = meet(cur, rule, asked).without(person)
+    found = decide(rule, asked, met)
+    others = details(cur, met, np.unique(found.other), {stay.place.facility_no: stay.place for stay in own})
+    spans = zip(found.visit.tolist(), found.other.tolist(), found.start.tolist(), found.end.tolist(), strict=True)
+    exposures = [exposure(own[visit], others[other], (start, end)) for visit, other, start, end in spans]
+    return Seen(exposures, len(own), met.key.size, windows)
 
 
-def own_visits(cur: Cursor, person: str, during: Window) -> list[OwnVisit]:
+def zones_of(own: Iterable[Stay]) -> list[str]:
+    """Return the time zones of where somebody was; of who was nowhere, the default."""
+    return sorted({stay.place.time_zone for stay in own} or {DEFAULT_ZONE})
+
+
+def own_visits(cur: Cursor, person: str, during: Window) -> list[Stay]:
     """Return the person's visits that touch the window, in the order of time."""
     start, end = during
-    columns = (
-        f"visit_id, key, {_US.format('check_in')} as check_in, {_US.format('check_out')} as check_out,"
-        " check_in_estimated, check_out_estimated, zones"
-    )
     where = "person = %s and check_in < %s and check_out > %s"
     cur.execute(
-        f"select v.visit_id::text, f.facility_no, f.facility_id, f.name, f.time_zone, f.district, v.check_in,"  # noqa: S608 — our own expressions
-        " v.check_out, v.check_in_estimated, v.check_out_estimated, v.zones::text from ("
-        f" select {columns} from visit where {where} and check_in >= %s"
-        f" union all select {columns} from visit_long where {where}"
+        f"select {STAY_COLUMNS}, v.person::text from (select * from visit where {where} and check_in >= %s"  # noqa: S608 — our own expressions
+        f" union all select * from visit_long where {where}"
         ") v join facility f on f.facility_no = v.key >> 3 order by v.check_in, v.visit_id",
         (person, utc_of(end), utc_of(start), utc_of(start - DAY_US), person, utc_of(end), utc_of(start)),
     )
-    return [
-        OwnVisit(
-            row[0], Place(*row[1:6]), row[6], row[7], row[8], row[9], msgspec.json.decode(row[10] or "[]", type=_Zones)
-        )
-        for row in cur.fetchall()
-    ]
+    return [stay_of(row) for row in cur.fetchall()]
 
 
-def prepare(cur: Cursor) -> None:
-    """Prepare the look-ups once per connection, and hold their plans for this transaction."""
-    cur.execute(_PLAN + _COUNT_PREPARED)
-    row = cur.fetchone()
-    if row == (0,):
-        cur.execute(f"prepare trace_met (int[], timestamptz[], timestamptz[]) as {_met_sql()}")
-        cur.execute(f"prepare trace_detail (int[], timestamptz[], uuid[]) as {_detail_sql()}")
+def stay_of(row: Sequence[Any]) -> Stay:
+    """Return the visit in a row of `STAY_COLUMNS`, then the person."""
+    return Stay(row[0], row[12], Place(*row[1:6]), row[6], row[7], row[8], row[9], row[10], zones_in(row[11]))
 
 
-def zone_at(zones: Sequence[tuple[int, str]], at: int) -> str:
-    """Return the zone in which a visit was at an instant; empty before its first."""
-    return next((zone for since, zone in reversed(zones) if since <= at), "")
+def zones_in(text: str | None) -> Zones:
+    """Return the zones of a visit as stored."""
+    return msgspec.json.decode(text, type=Zones) if text else ()
 
 
-_Zones = tuple[tuple[int, str], ...]
-
-
-def _met_sql() -> str:
-    ranges = []
-    for stay in range(CLASSES):
-        table = "visit" if stay in SHORT_CLASSES else "visit_long"
-        longest = longest_us(stay)
-        since = f" and v.check_in >= s.a - interval '{longest // SECOND_US} seconds'" if longest else ""
-        ranges.append(
-            f"select v.key, v.person, v.check_in, v.check_out from {table} v"  # noqa: S608 — our own tables and numbers
-            f" where v.key = s.facility_no * 8 + {stay} and v.check_in < s.b and v.check_out > s.a{since}"
-        )
-    return (
-        f"select m.key, m.person::text, {_US.format('m.check_in')}, {_US.format('m.check_out')}"  # noqa: S608 — our own
-        " from unnest($1, $2, $3) as s (facility_no, a, b)"
-        f" cross join lateral ({' union all '.join(ranges)}) m"
+def asked_of(own: Sequence[Stay], windows: Mapping[str, Window]) -> Asked:
+    """Return a case's visits, each in the window of its place's time zone, all one group."""
+    each = [windows[stay.place.time_zone] for stay in own]
+    return Asked(
+        _ints(stay.place.facility_no << 3 for stay in own),
+        *columns.halves([stay.person for stay in own]),
+        _ints(stay.check_in for stay in own),
+        _ints(stay.check_out for stay in own),
+        np.array([not stay.check_out_estimated for stay in own], dtype=np.bool_),
+        np.zeros(len(own), dtype=np.int64),
+        _ints(window.start for window in each),
+        _ints(window.end for window in each),
     )
 
 
-def _detail_sql() -> str:
-    columns = "v.visit_id, v.role, v.check_in_estimated, v.check_out_estimated, v.check_out"
-    same = "v.key = m.key and v.check_in = m.check_in and v.person = m.person and v.check_out > v.check_in"
-    return (
-        f"select m.key, m.person::text, {_US.format('m.check_in')}, {_US.format('d.check_out')}, d.visit_id::text,"  # noqa: S608 — our own expressions
-        " d.role, d.check_in_estimated, d.check_out_estimated from unnest($1, $2, $3) as m (key, check_in, person)"
-        f" cross join lateral (select {columns} from visit v where {same}"
-        f" union all select {columns} from visit_long v where {same}) d"
+def meet(cur: Cursor, rule: Rule, asked: Asked, direction: Direction = "forward", *, narrow: bool = False) -> Met:
+    """Return the visits of others that may make an exposure with those that are asked about.
+
+    Spans of one place that overlap are asked as one, so that a visit comes once however many it meets.
+
+    Args:
+        cur: of the trace's transaction.
+        rule: what counts.
+        asked: visits with their windows.
+        direction: backward, a tail is the other's.
+        narrow: leave out in the server what is too short to count, where one overlap has to be long enough.
+    """
+    spans = case_spans(rule, asked.visits(np.zeros_like(asked.key)), asked.cases, direction)
+    before, after = 0, 0
+    if direction == "backward":
+        after = CWA_GRID_US if rule.interval == "cwa" else 0
+        before = rule.tail_us + after
+    spans = merged(spans, before, after)
+    if not spans.start.size:
+        return met_of(np.empty(0, dtype=MET_ROW))
+    least = rule.minutes_us if narrow and rule.count == "visit" and rule.interval == "visit" else 1
+    found = _copied(
+        cur,
+        "select key, person, check_in, check_out from trace_met(%s, %s, %s, %s)",
+        (_array(spans.facility), _array(spans.start), _array(spans.end), least),
+        MET_ROW,
     )
+    return met_of(found)
 
 
-def _met(cur: Cursor, visits: Visits, asked: Cases, rule: Rule) -> list[Met]:
-    spans = case_spans(rule, visits, asked)
-    wanted = np.flatnonzero(spans.start < spans.end)
-    if not wanted.size:
-        return []
-    cur.execute(
-        "execute trace_met (%s, %s::timestamptz[], %s::timestamptz[])",
-        (
-            spans.facility[wanted].tolist(),
-            [utc_of(at) for at in spans.start[wanted].tolist()],
-            [utc_of(at) for at in spans.end[wanted].tolist()],
-        ),
+def decide(
+    rule: Rule,
+    asked: Asked,
+    met: Met,
+    direction: Direction = "forward",
+    *,
+    recorded: Flags | None = None,
+    parties: tuple[Ints, Ints] | None = None,
+) -> Exposures:
+    """Return which rows of `asked` and of `met` make an exposure; `exposure.py` says so.
+
+    Args:
+        rule: what counts.
+        asked: visits with their windows.
+        met: visits of others, and of the same persons, who never expose themselves.
+        direction: backward, a tail is the other's.
+        recorded: of each of `met`, whether its end was scanned; only a tail of theirs asks for it.
+        parties: a number per row of `asked` and of `met`: only rows of the same number meet.
+    """
+    codes = columns.codes_of(np.concatenate([asked.high, met.high]), np.concatenate([asked.low, met.low]))
+    own_code, other_code = codes[: asked.key.size], codes[asked.key.size :]
+    ones, others = parties or (np.zeros_like(asked.key), np.zeros_like(met.key))
+    theirs = Visits(
+        other_code,
+        (met.key >> 3) * 2 + others,
+        met.check_in,
+        met.check_out,
+        np.ones(met.key.size, dtype=np.bool_) if recorded is None else recorded,
     )
-    return sorted({Met(*row) for row in cur.fetchall()})
+    visits = asked.visits(own_code)
+    return find_exposures(rule, visits._replace(facility=visits.facility * 2 + ones), asked.cases, theirs, direction)
 
 
-def _details(cur: Cursor, met: Sequence[Met]) -> dict[Met, Detail]:
-    if not met:
+def details(cur: Cursor, met: Met, rows: Ints, places: Mapping[int, Place]) -> dict[int, Stay]:
+    """Return these rows with all that a trace wants to know of them."""
+    if not rows.size:
         return {}
+    some = met.rows(rows)
+    persons = [some.person(row) for row in range(rows.size)]
     cur.execute(
-        "execute trace_detail (%s, %s::timestamptz[], %s::uuid[])",
-        ([one.key for one in met], [utc_of(one.check_in) for one in met], [one.person for one in met]),
+        "select * from trace_details(%s, %s, %s)",
+        (_array(some.key), _array(some.check_in), f"{{{','.join(persons)}}}"),
     )
-    return {Met(*row[:4]): Detail(*row[4:]) for row in cur.fetchall()}
+    numbers, keys = rows.tolist(), some.key.tolist()
+    begins, ends = some.check_in.tolist(), some.check_out.tolist()
+    found = {}
+    for number, visit_id, role, in_estimated, out_estimated, zones in cur.fetchall():
+        at = number - 1
+        place, ends_at = places[keys[at] >> 3], (begins[at], ends[at])
+        found[numbers[at]] = Stay(
+            visit_id, persons[at], place, ends_at[0], ends_at[1], in_estimated, out_estimated, role, zones_in(zones)
+        )
+    return found
 
 
-def _columns(own: Sequence[OwnVisit]) -> Visits:
-    """Return the case's visits as columns; the case is person 0."""
-    return Visits(
-        np.zeros(len(own), dtype=np.int64),
-        np.array([visit.place.facility_no for visit in own], dtype=np.int64),
-        np.array([visit.check_in for visit in own], dtype=np.int64),
-        np.array([visit.check_out for visit in own], dtype=np.int64),
-        np.array([not visit.check_out_estimated for visit in own], dtype=np.bool_),
+def stays_between(cur: Cursor, persons: Sequence[str], starts: Ints, ends: Ints) -> Asked:
+    """Return the visits of persons that touch each one's own span, which is their window."""
+    if not persons:
+        return columns.asked_of(np.empty(0, dtype=STAY_ROW), persons, starts, ends)
+    values = (f"{{{','.join(persons)}}}", _array(starts), _array(ends))
+    return columns.asked_of(_copied(cur, _STAYS_SQL, values, STAY_ROW), persons, starts, ends)
+
+
+def read_places(cur: Cursor, numbers: Iterable[int]) -> dict[int, Place]:
+    """Return these facilities."""
+    cur.execute(
+        "select facility_no, facility_id, name, time_zone, district from facility where facility_no = any(%s)",
+        (sorted(set(numbers)),),
     )
+    return {row[0]: Place(*row) for row in cur.fetchall()}
 
 
-def _windows_of(own: Sequence[OwnVisit], windows: Mapping[str, Window]) -> Cases:
-    each = [windows[visit.place.time_zone] for visit in own]
-    return Cases(
-        np.zeros(len(own), dtype=np.int64),
-        np.array([window.start for window in each], dtype=np.int64),
-        np.array([window.end for window in each], dtype=np.int64),
-    )
-
-
-def _met_columns(met: Sequence[Met]) -> Visits:
-    numbers: dict[str, int] = {}
-    return Visits(
-        np.array([numbers.setdefault(one.person, len(numbers) + 1) for one in met], dtype=np.int64),
-        np.array([facility_of(one.key) for one in met], dtype=np.int64),
-        np.array([one.check_in for one in met], dtype=np.int64),
-        np.array([one.check_out for one in met], dtype=np.int64),
-        np.ones(len(met), dtype=np.bool_),
-    )
-
-
-def _exposure(person: str, visit: OwnVisit, other: Met, detail: Detail, span: tuple[int, int]) -> Exposure:
+def exposure(
+    one: Stay,
+    other: Stay,
+    span: tuple[int, int],
+    *,
+    met_role: str | None = None,
+    **changes: Any,  # noqa: ANN401 — fields of an exposure
+) -> Exposure:
+    """Return the exposure by which `one` passes it on to `other`; the role is that of the one whom the case met."""
     ends = []
-    if visit.check_in_estimated or detail.check_in_estimated:
+    if one.check_in_estimated or other.check_in_estimated:
         ends.append("check-in")
-    if visit.check_out_estimated or detail.check_out_estimated:
+    if one.check_out_estimated or other.check_out_estimated:
         ends.append("check-out")
     return Exposure(
-        from_visit=visit.visit_id,
-        to_visit=detail.visit_id,
-        from_person=person,
+        from_visit=one.visit_id,
+        to_visit=other.visit_id,
+        from_person=one.person,
         to_person=other.person,
-        place=visit.place,
-        zone=zone_at(visit.zones, span[0]),
-        role=detail.role,
+        place=one.place,
+        zone=zone_at(one.zones, span[0]),
+        role=other.role if met_role is None else met_role,
         start=span[0],
         end=span[1],
         estimated_ends=tuple(ends),
+        **changes,
     )
+
+
+def _copied(cur: Cursor, sql: str, values: Sequence[object], row: Row) -> Records:
+    """Return what a query gives whose rows are all of one width."""
+    file = BytesIO()
+    cur.copy_expert(cur.mogrify(f"copy ({sql}) to stdout (format binary)", values).decode(), file)
+    return columns.records_of(file.getvalue(), row)
+
+
+def _array(values: Ints) -> str:
+    return f"{{{','.join(map(str, values.tolist()))}}}"
+
+
+def _ints(values: Iterable[int]) -> Ints:
+    return np.array(list(values), dtype=np.int64)

@@ -87,7 +87,8 @@ def read_candidates(cur: Cursor, trace_id: int) -> list[Candidate]:
     cur.execute(
         "select e.degree, e.from_visit::text, e.to_visit::text, e.from_person::text, e.to_person::text, f.facility_no,"  # noqa: S608 — our own expressions
         f" f.facility_id, f.name, f.time_zone, f.district, e.zone, {us('e.starts')}, {us('e.ends')}, e.estimated,"
-        " c.already_case, c.reason, c.role from exposure e join facility f using (facility_no)"
+        " c.already_case, c.reason, c.role, e.kind, e.apart, e.ppe_unknown"
+        " from exposure e join facility f using (facility_no)"
         " join candidate c on c.trace_id = e.trace_id and c.degree = e.degree and c.from_person = e.from_person"
         " and c.person = e.to_person where e.trace_id = %s"
         " order by e.degree, e.from_person, e.to_person, e.starts, e.ends",
@@ -231,8 +232,9 @@ def _write_exposures(cur: Cursor, trace_id: int, exposures: Sequence[Exposure]) 
     _insert(
         cur,
         "exposure (trace_id, degree, from_visit, to_visit, from_person, to_person, facility_no, zone, starts, ends,"
-        " estimated)",
-        "smallint[] uuid[] uuid[] uuid[] uuid[] int[] text[] timestamptz[] timestamptz[] boolean[]",
+        " estimated, kind, apart, ppe_unknown)",
+        "smallint[] uuid[] uuid[] uuid[] uuid[] int[] text[] timestamptz[] timestamptz[] boolean[] text[] boolean[]"
+        " boolean[]",
         trace_id,
         [
             (
@@ -246,6 +248,9 @@ def _write_exposures(cur: Cursor, trace_id: int, exposures: Sequence[Exposure]) 
                 utc_of(one.start),
                 utc_of(one.end),
                 bool(one.estimated_ends),
+                one.kind,
+                one.apart,
+                one.ppe_unknown,
             )
             for one in exposures
         ],
@@ -256,9 +261,9 @@ def _write_candidates(cur: Cursor, trace_id: int, candidates: Sequence[Candidate
     _insert(
         cur,
         "candidate (trace_id, degree, from_person, person, contact_ref, facility_no, zone, role, first_start, last_end,"
-        " overlap_us, exposures, estimated, already_case, reason)",
+        " overlap_us, exposures, estimated, already_case, reason, apart, ppe_unknown)",
         "smallint[] uuid[] uuid[] text[] int[] text[] text[] timestamptz[] timestamptz[] bigint[] int[] boolean[]"
-        " boolean[] text[]",
+        " boolean[] text[] boolean[] boolean[]",
         trace_id,
         [
             (
@@ -276,6 +281,8 @@ def _write_candidates(cur: Cursor, trace_id: int, candidates: Sequence[Candidate
                 one.estimated,
                 one.already_case,
                 one.reason,
+                one.apart,
+                one.ppe_unknown,
             )
             for one in candidates
         ],
@@ -303,4 +310,7 @@ def _exposure(row: tuple[Any, ...]) -> Exposure:
         start=row[11],
         end=row[12],
         estimated_ends=_ENDS if row[13] else (),
+        kind=row[17],
+        apart=row[18],
+        ppe_unknown=row[19],
     )

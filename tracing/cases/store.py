@@ -1,5 +1,9 @@
-"""What people are shown of a case and its trace. No person id is in it: persons have names, random per case."""
+"""What people are shown of a case and its trace. No person id is in it: persons have names, random per case.
 
+Rank, and where a possible source stands, are worked out here, when somebody looks: they never make an alert.
+"""
+
+from collections.abc import Iterable
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -7,10 +11,12 @@ from typing import Any
 import msgspec
 
 from schemas.errors import NotFound
-from tracing.cases.candidates import Candidate, ranked
+from tracing.cases.candidates import Candidate, ranked, reason_of
+from tracing.cases.onset import StayAtOnset
 from tracing.cases.revision import read_candidates
+from tracing.cases.sources import Source, read_ranked_sources
 from tracing.instants import text_of
-from tracing.rulesets import DEFAULT_RULE
+from tracing.rulesets import DEFAULT_RULE, rule_of
 from tracing.store import Connection, Cursor
 from tracing.windows import local_day
 
@@ -22,7 +28,7 @@ _UTC = "to_char({0} at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     """One candidate, in the order of rank."""
 
-    rank: int
+    rank: int  # within the degree; 0: none, for nobody knows what staff met in isolation wore
     contact_ref: str
     degree: int
     from_ref: str
@@ -40,6 +46,39 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     already_case: bool
     decision: str
     reason: str
+    kind: str = "place"  # vehicle: they rode together, whatever the minutes
+    apart: bool = False  # in different zones all the while: last
+    ppe_unknown: bool = False  # staff met in isolation
+
+
+class SourceView(msgspec.Struct, frozen=True, kw_only=True):
+    """One possible source, in the order of rank; of `unknown`, somebody whom no visit shows, nothing else is known."""
+
+    rank: int
+    source_ref: str
+    already_case: bool = False
+    plausible: bool = True  # false: a case who could not pass it on yet
+    facility_id: str = ""
+    facility_name: str = ""
+    zone: str = ""
+    role: str = ""
+    first_overlap_start: str = ""
+    last_overlap_end: str = ""
+    overlap_minutes: float = 0
+    overlaps: int = 0
+    days_from_onset: int | None = None
+    estimated: bool = False
+    kind: str = ""
+    reason: str = "somebody whom no visit shows"
+
+
+class TeamView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the infection control team of a facility (Tim PPI) has to hear of: candidates among staff and inpatients."""
+
+    facility_id: str
+    facility_name: str
+    contact_refs: tuple[str, ...]  # in the order of rank
+    ppe_unknown: tuple[str, ...]  # staff met in isolation, in no order that says anything
 
 
 class TraceView(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +102,19 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
     contacts: tuple[ContactView, ...]
     trace_state: str = ""  # open, closed, or stale: data came after it had closed; empty: there is none
+    isolated_by_zone: bool = False  # `date_isolation` is the day of the first isolation zone
+    stay_at_onset: StayAtOnset | None = None
+    sources: tuple[SourceView, ...] = ()
+    teams: tuple[TeamView, ...] = ()
+
+
+class _Header(msgspec.Struct):
+    """What the view takes from what a run says of itself."""
+
+    rows: dict[str, int] = {}
+    date_isolation: date | None = None
+    isolated_by_zone: bool = False
+    stay_at_onset: StayAtOnset | None = None
 
 
 def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> TraceView:
@@ -76,7 +128,7 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
             "select c.state, c.classification, c.date_onset, c.date_specimen, c.date_isolation, c.requested_by,"  # noqa: S608 — our own expressions
             " c.requested_role, c.approved_by, c.reason, c.approved_reason, t.trace_id, coalesce(t.revision, 0),"
             f" {_UTC.format('t.window_from')}, {_UTC.format('t.window_to')},"
-            " coalesce(t.header -> 'rows', '{}')::text, c.person::text,"
+            " coalesce(t.header, '{}')::text, c.person::text,"
             f' {_STATE} from "case" c left join trace t on t.case_id = c.case_id and t.rule = %s where c.case_id = %s',
             (rule, case_id),
         )
@@ -85,14 +137,19 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
             raise NotFound("no such case")
         refs = _names(cur, case_id)
         day = row[2] or row[3]
-        contacts = _contacts(cur, row[10], case_id, day, refs, row[15]) if row[10] and day else ()
+        contacts: tuple[ContactView, ...] = ()
+        sources: tuple[SourceView, ...] = ()
+        if row[10] and day:
+            contacts = _contacts(cur, row[10], case_id, day, refs, row[15])
+            sources = _sources(cur, (row[10], rule), day, "onset" if row[2] else "specimen", refs)
+    header = msgspec.json.decode(row[14], type=_Header)
     return TraceView(
         case_id=case_id,
         state=row[0],
         classification=row[1],
         day0=day,
         day0_is="onset" if row[2] else "specimen",
-        date_isolation=row[4],
+        date_isolation=header.date_isolation or row[4],
         requested_by=row[5],
         requested_role=row[6],
         approved_by=row[7],
@@ -103,8 +160,12 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
         window=(row[12], row[13]) if row[12] else None,
         revision=row[11],
         case_ref=refs.get(None, ""),
-        counts=msgspec.json.decode(row[14], type=dict[str, int]),
+        counts=header.rows,
         contacts=contacts,
+        isolated_by_zone=header.isolated_by_zone,
+        stay_at_onset=header.stay_at_onset,
+        sources=sources,
+        teams=_teams(contacts),
     )
 
 
@@ -131,7 +192,8 @@ def _contacts(
     for _, some in groupby(ranked(read_candidates(cur, trace_id)), key=lambda one: one.degree):
         for rank, candidate in enumerate(some, start=1):
             source = refs.get(None if candidate.from_person == index else candidate.from_person, "")
-            shown.append(_contact(candidate, rank, day, (source, refs[candidate.person]), decisions))
+            place = 0 if candidate.ppe_unknown else rank
+            shown.append(_contact(candidate, place, day, (source, refs[candidate.person]), decisions))
     return tuple(shown)
 
 
@@ -159,4 +221,62 @@ def _contact(
         already_case=candidate.already_case,
         decision=decisions.get(candidate.person, ""),
         reason=candidate.reason,
+        kind="vehicle" if candidate.rode_together else "place",
+        apart=candidate.apart,
+        ppe_unknown=candidate.ppe_unknown,
+    )
+
+
+def _sources(
+    cur: Cursor, trace: tuple[int, str], day: date, day_word: str, refs: dict[str | None, str]
+) -> tuple[SourceView, ...]:
+    trace_id, rule = trace
+    ranked_sources = read_ranked_sources(cur, trace_id, rule_of(rule))
+    return tuple(
+        _source(one, rank, day, day_word, refs.get(one.person, ""))
+        if one.person
+        else SourceView(rank=rank, source_ref="unknown")
+        for rank, one in enumerate(ranked_sources, start=1)
+    )
+
+
+def _source(source: Source, rank: int, day: date, day_word: str, ref: str) -> SourceView:
+    met, longest = source.exposures, source.longest
+    zone = longest.place.time_zone
+    return SourceView(
+        rank=rank,
+        source_ref=ref,
+        already_case=source.already_case,
+        plausible=source.plausible,
+        facility_id=longest.place.facility_id,
+        facility_name=longest.place.name,
+        zone=longest.zone,
+        role=longest.role,
+        first_overlap_start=text_of(min(one.start for one in met), zone),
+        last_overlap_end=text_of(max(one.end for one in met), zone),
+        overlap_minutes=exact_minutes(source.overlap_us),
+        overlaps=len(met),
+        days_from_onset=(local_day(longest.start, zone) - day).days,
+        estimated=any(one.estimated_ends for one in met),
+        kind="vehicle" if any(one.kind == "vehicle" for one in met) else "place",
+        reason=reason_of(met, day, day_word),
+    )
+
+
+def _teams(contacts: Iterable[ContactView]) -> tuple[TeamView, ...]:
+    """Return whom each facility's team hears of: those of first degree who work or lie there."""
+    theirs = sorted(
+        (one for one in contacts if one.degree == 1 and one.role in {"staff", "inpatient"}),
+        key=lambda one: one.facility_id,
+    )
+    return tuple(
+        TeamView(
+            facility_id=facility_id,
+            facility_name=some[0].facility_name,
+            contact_refs=tuple(one.contact_ref for one in some if not one.ppe_unknown),
+            ppe_unknown=tuple(one.contact_ref for one in some if one.ppe_unknown),
+        )
+        for facility_id, some in (
+            (name, list(group)) for name, group in groupby(theirs, key=lambda one: one.facility_id)
+        )
     )

@@ -1,0 +1,62 @@
+"""On which day of a stay in hospital the onset fell: caught outside, or inside? Pure."""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from tracing.cases.places import Stay
+from tracing.windows import local_day
+
+OnsetPlace: TypeAlias = Literal["community", "indeterminate", "probable", "definite"]
+_CLASSES: Final[tuple[OnsetPlace, ...]] = ("definite", "probable", "indeterminate")
+
+
+class OnsetBounds(NamedTuple):
+    """The first day of stay of each class, dated configuration; before the first it is the community's."""
+
+    definite: int
+    probable: int
+    indeterminate: int
+
+
+class StayAtOnset(msgspec.Struct, frozen=True, kw_only=True):
+    """An inpatient's stay; the day of admission is day 1, an onset before it has a day below."""
+
+    facility_id: str
+    facility_name: str
+    admitted: date
+    day_of_stay: int
+    onset: OnsetPlace
+
+
+def stay_at_onset(stays: Iterable[Stay], day: date, bounds: OnsetBounds) -> StayAtOnset | None:
+    """Return the stay in which day zero falls, else the first that began after it; None for who was no inpatient.
+
+    Of two that hold the day the first counts: a transfer begins no new exposure to hospitals.
+
+    Args:
+        stays: of the case, around day zero.
+        day: the onset, else the specimen.
+        bounds: dated configuration.
+    """
+    admitted = [(_day(stay, stay.check_in), stay) for stay in stays if stay.role == "inpatient"]
+    inside = [one for one in admitted if one[0] <= day <= _day(one[1], one[1].check_out)]
+    after = [one for one in admitted if one[0] > day]
+    if not inside and not after:
+        return None
+    begun, stay = min(inside or after, key=lambda one: one[1].check_in)
+    day_of_stay = (day - begun).days + 1
+    reached: list[OnsetPlace] = [name for name, first in zip(_CLASSES, bounds, strict=True) if day_of_stay >= first]
+    return StayAtOnset(
+        facility_id=stay.place.facility_id,
+        facility_name=stay.place.name,
+        admitted=begun,
+        day_of_stay=day_of_stay,
+        onset=reached[0] if reached else "community",
+    )
+
+
+def _day(stay: Stay, at: int) -> date:
+    return local_day(at, stay.place.time_zone)
