@@ -8,7 +8,6 @@ few seconds, for what the clock ends: traces that close, advice that is over, an
 from collections.abc import Sequence
 from typing import Final
 
-import psycopg2
 import structlog
 
 from schemas.codec import Codec, encode
@@ -23,7 +22,7 @@ from streams.joining.store import JoiningStore, Part
 from streams.metrics import ALERTS_UNACKNOWLEDGED
 from streams.runs import TRACE, count_alerts, put_out, run_one, source_of
 from streams.sealing import Seal, read_seal
-from streams.store import Dead, Result, Source, is_ours, is_trouble, refusal_named
+from streams.store import Dead, Result, Source, refusal_named
 from tracing.cases.closing import close_due, due_traces, mark_due, mark_stale
 from tracing.cases.touching import Touched, touched_by
 from tracing.cases.unacknowledged import count_waiting
@@ -118,14 +117,9 @@ class StandingStore(JoiningStore):
     def _run(self, case_id: str, rule: str, person: str) -> None:
         """Run a trace. One that the database refuses stays due and is tried again; the others go on."""
         source = source_of(person, self._settings.partitions)
-        try:
-            with self.progress.excused():  # a trace of a whole hospital's staff may take its time
-                self._with_database(lambda conn: run_one(conn, case_id, rule, source))
-        except psycopg2.Error as error:
-            if is_ours(error) or is_trouble(error):
-                raise
-            _log.error("a trace cannot be run", sqlstate=error.pgcode or "none")
-        self.progress.made()
+        refused = self.run_apart(lambda conn: run_one(conn, case_id, rule, source))
+        if refused:
+            _log.error("a trace cannot be run", sqlstate=refused)
 
     def _look_at_the_clock(self, conn: Connection) -> None:
         with conn, conn.cursor() as cur:

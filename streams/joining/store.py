@@ -4,7 +4,7 @@ The promise of `streams.store` holds for each partition: its position moves by c
 holds its rows, or nothing of it is there. Partitions are locked in one order, so that two workers never wait in a ring.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import psycopg2
@@ -97,6 +97,20 @@ class JoiningStore(BatchStore):
         self.progress.made()
         for batch in batches:
             self.show_lag(batch)
+
+    def run_apart(self, step: Callable[[Connection], object]) -> str:
+        """Run `step`, which makes transactions of its own; return the SQLSTATE with which it was refused, or nothing.
+
+        Trouble of the database is waited out, and an error of ours ends the worker, as in a fold.
+        """
+        try:
+            with self.progress.excused():  # a trace of a whole hospital's staff may take its time
+                self._with_database(step)
+        except psycopg2.Error as error:
+            if is_ours(error):
+                raise
+            return error.pgcode or "none"
+        return ""
 
     def _apply_all(self, parts: Sequence[Part]) -> None:
         try:

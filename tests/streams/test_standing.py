@@ -348,3 +348,20 @@ def test_who_becomes_a_case_is_labelled_in_the_traces_that_have_him(standing: St
     standing.store.tick()
     assert read_trace(standing.town.conn, case_id).contacts[0].already_case
     assert standing.town.ask("select max(revision) from trace where case_id = %s", case_id) == [(1,)]
+
+
+def test_a_trace_that_the_database_refuses_stays_due_and_the_others_are_run(standing: Standing) -> None:
+    standing.town.stay(somebody(50), "PKM-1", f"{DAY} 08:00", f"{DAY} 10:00")
+    standing.town.take(positive(somebody(50)))
+    first, second = (row[0] for row in standing.town.ask("select trace_id from trace order by trace_id"))
+    with standing.town.as_role(OWNER) as cur:
+        cur.execute(f"alter table candidate add constraint no_more check (trace_id <> {first}) not valid")
+    standing.change([], [visit(standing.town, LATE, "09:00", "09:40")])
+    standing.change([], [visit(standing.town, somebody(51), "09:00", "09:40", "PKM-1")])
+    standing.hear()
+    assert standing.town.ask("select trace_id from trace where due") == [(first,)]
+    assert standing.town.ask("select revision from trace where trace_id = %s", second) == [(2,)]
+    with standing.town.as_role(OWNER) as cur:
+        cur.execute("alter table candidate drop constraint no_more")
+    standing.store.tick()
+    assert standing.town.ask("select revision from trace where trace_id = %s", first) == [(2,)]
