@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bench.chart import bars, lines
 from bench.figures import Report, read_report
+from bench.reached import TEXT
 from bench.steady import measure
 from bench.streams import goals, report_name
 from bench.tools import ROOT
@@ -98,6 +99,7 @@ def _streams(plots: dict[str, str]) -> list[str]:
     if settings:
         parts.append("### How each was run\n\nThe garbage collector of every contender in Python is set as ours is.\n")
         parts.append(_table(("contender", "settings"), settings))
+    parts.append(TEXT)
     return parts
 
 
