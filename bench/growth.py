@@ -94,10 +94,18 @@ def _workers(place: Place, plan: Plan) -> dict[int, int]:
 
 
 def rate_between(timeline: Timeline, first: float, last: float) -> float:
-    """Return records per second between the moments at which so many were folded."""
-    begin = next(point for point in timeline if point[1] >= first)
-    end = next(point for point in timeline if point[1] >= last)
-    return (end[1] - begin[1]) / max(1e-6, end[0] - begin[0])
+    """Return records per second between the moments at which so many were folded; between two commits, evenly."""
+    return (last - first) / max(1e-6, _moment(timeline, last) - _moment(timeline, first))
+
+
+def _moment(timeline: Timeline, records: float) -> float:
+    before = (0.0, 0)
+    for point in timeline:
+        if point[1] >= records:
+            grown = point[1] - before[1]
+            return before[0] + (point[0] - before[0]) * ((records - before[1]) / grown if grown else 1.0)
+        before = point
+    raise AssertionError("so many were not folded")
 
 
 def _said(place: Place, what: str, rates: dict[int, int]) -> dict[int, int]:

@@ -75,6 +75,8 @@ def test_a_ratio_is_the_median_over_the_pairs() -> None:
     assert median_ratio(rates, "ours", "theirs") == 2.0
     assert median_ratio(rates, "ours", "nobody") is None
     assert rate_between([(0.0, 0), (1.0, 50), (2.0, 150)], 50, 150) == 100.0
+    assert rate_between([(0.0, 0), (1.0, 100), (3.0, 200)], 50, 150) == pytest.approx(100 / 1.5)
+    assert rate_between([(2.0, 100)], 20, 60) == pytest.approx(50.0)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
