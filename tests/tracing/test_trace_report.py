@@ -207,3 +207,22 @@ def test_a_candidate_who_is_a_case_and_a_source_stand_in_the_chain(tmp_path: Pat
     assert "possible source, case K1" in text
     assert "case K3, onset 8 November 2021" in text
     assert "also case K3" in text
+
+
+@pytest.mark.parametrize(
+    ("check_in", "check_out", "told"),
+    [
+        ("08 08:00", "20 08:00", (1, "community")),
+        ("06 08:00", "08 01:00", (3, "indeterminate")),
+        ("01 08:00", "", (8, "probable")),
+        ("09 08:00", "20 08:00", (0, "community")),
+        ("01 08:00", "07 08:00", None),
+    ],
+)
+def test_the_day_of_stay_counts_from_admission(
+    tmp_path: Path, check_in: str, check_out: str, told: tuple[int, str] | None
+) -> None:
+    visits = [extra(visit("s", "7", check_in, check_out), role="inpatient", received_at="")]
+    out = run_rows(tmp_path, visits, [case("K", "7", onset="08")])
+    (known,) = json.loads((out / "trace.json").read_text(encoding="utf-8"))["cases"]
+    assert (known.get("day_of_stay"), known.get("origin")) == (told or (None, None))

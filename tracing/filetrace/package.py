@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
+from tracing.cases.onset import StayAtOnset
 from tracing.exports import CsvFile, write_csv
 from tracing.filetrace import line_list
 from tracing.filetrace.case_file import FileCase
@@ -28,7 +29,6 @@ from tracing.filetrace.sources import NOT_YET, Standing, standings
 from tracing.filetrace.tables import CONTACT_COLUMNS, SOURCE_COLUMNS, Batch, Contact, Writer, exposure_columns
 from tracing.filetrace.visit_file import VisitFile
 from tracing.instants import text_of
-from tracing.report.hospital_onset import HospitalOnset
 from tracing.report.words import Tongue
 from tracing.rulesets import Rule
 
@@ -67,7 +67,7 @@ class Package:
         self._writer = Writer(visits, cases, rule.id, zone)
         self._contacts: Counter[tuple[str, int]] = Counter()  # by case id and degree
         self._persons = persons
-        self._onsets = hospital_onsets(visits, cases, persons, zone)
+        self._onsets = hospital_onsets(visits, cases, persons, self._trace.windows, zone)
         own_cases = {case.person_id: case.case_id for case in reversed(cases)}
         self._selection = Selection(len(cases), question.report_cases, own_cases)
         self.rows: dict[str, int] = {}
@@ -205,8 +205,8 @@ def _meeting(contact: Contact) -> Meeting:
     )
 
 
-def _stay(onset: HospitalOnset | None) -> dict[str, Any]:
+def _stay(onset: StayAtOnset | None) -> dict[str, Any]:
     """Return an inpatient's day of stay at onset."""
     if onset is None:
         return {}
-    return {"day_of_stay": onset.day_of_stay, "admitted": onset.admitted.isoformat(), "origin": onset.origin}
+    return {"day_of_stay": onset.day_of_stay, "admitted": onset.admitted.isoformat(), "origin": onset.onset}

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from schemas.errors import BadInput
+from tracing.cases.onset import StayAtOnset
 from tracing.exposure import Ints
 from tracing.files import instant_us
 from tracing.filetrace.case_file import FileCase
@@ -20,7 +21,6 @@ from tracing.filetrace.visit_file import VisitFile
 from tracing.instants import DAY_US
 from tracing.look import COLOURS
 from tracing.report.facts import Case, Contact, Facility, IndexRow, Overlap, Quality, Report, Source, Stay
-from tracing.report.hospital_onset import HospitalOnset
 from tracing.report.lanes import letters
 from tracing.windows import Window
 
@@ -38,7 +38,7 @@ class Facts:
         cases: Sequence[FileCase],
         persons: Sequence[int],
         windows: Sequence[Window],
-        onsets: Mapping[int, HospitalOnset],
+        onsets: Mapping[int, StayAtOnset],
         selection: Selection,
         time_zone: str,
     ) -> None:

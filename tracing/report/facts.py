@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tracing.report.hospital_onset import HospitalOnset
+from tracing.cases.onset import StayAtOnset
 from tracing.windows import Window
 
 
@@ -114,7 +114,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     met: Mapping[str, int]  # candidates of first degree by the facility of their longest exposure
     facilities: tuple[Facility, ...]
     quality: Quality
-    hospital: HospitalOnset | None
+    hospital: StayAtOnset | None
     roles_known: bool
 
 

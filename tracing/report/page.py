@@ -97,7 +97,7 @@ def page_of(report: Report, tongue: Tongue) -> str:
             options=_options(report, say),
             files=_files(report, say),
             versions=" · ".join(f"{name} {version}" for name, version in header["versions"].items()),
-            bounds=hospital_onset.bounds(),
+            days=hospital_onset.days(),
             zone=say.zone(report.asked_at),
             cell=safe_cell,
             mark=_mark,
