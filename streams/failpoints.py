@@ -43,9 +43,10 @@ TRACES: Final = (
     "commit sent",
     "committed",
 )
+STANDING: Final = ("positions locked", "positions moved", "run done", "alerts left", "commit sent", "committed")
 RELAY: Final = ("rows taken", "events sent", "events confirmed", "rows marked")
 STATEMENT: Final = "statement"
-NAMES: Final = frozenset((*FOLD, *TRACES, *RELAY, STATEMENT))
+NAMES: Final = frozenset((*FOLD, *TRACES, *STANDING, *RELAY, STATEMENT))
 ANSWER_S: Final = 0.001  # about what a commit takes: it may be answered or not, we never saw it
 
 
