@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from itertools import count
 from random import Random
@@ -68,6 +68,7 @@ def furnish(settings: Settings) -> list[str]:
         )
     with closing_after(settings, "jejak_owner") as cur:
         cur.execute("update setting_dated set value = %s where name = 'alert_limit'", (LIMIT,))
+        cur.execute("update setting_dated set value = 36500 where name = 'late_days_max'")  # its traces stay open
     records = town(random, PERSONS)
     crowd, few, late = ([person(random) for _ in range(size)] for size in (12, 3, 2))
     many = [*records, *meeting(random, crowd, "RS-1"), *meeting(random, few, "PKM-2")]
@@ -77,7 +78,9 @@ def furnish(settings: Settings) -> list[str]:
     ]
     sent = [*many, *random.sample(many, 30)]
     withdrawn, corrected = found_positive(few[0]), found_positive(crowd[0])
-    with running(settings, "worker", "visits"), running(settings, "worker", "traces"), running(settings, "relay"):
+    with ExitStack() as stack:
+        for command in (("worker", "visits"), ("worker", "traces"), ("worker", "standing"), ("relay",)):
+            stack.enter_context(running(settings, *command))
         send(settings, sent)
         send_raw(settings, POISON)
         wait_until(lambda: folded(settings) == len(sent) + len(POISON))
@@ -102,6 +105,7 @@ def furnish(settings: Settings) -> list[str]:
             ],
         )
         wait_until(lambda: taken(settings) == 5)
+        wait_until(lambda: ask(settings, "select count(*) from trace where due") == [(0,)])
         wait_until(lambda: ask(settings, "select count(*) from outbox where published_at is null") == [(0,)])
     return sorted({one.person_id for one in records} | {*crowd, *few, *late})
 

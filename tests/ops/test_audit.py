@@ -173,6 +173,18 @@ def test_an_hour_that_is_gone_or_of_a_shard_that_does_not_exist_is_found(copy: S
     assert [each.row.endswith("shard 77") for each in found if each.what == ghost] == [True]
 
 
+def test_changes_of_visits_are_read_without_being_kept(copy: Settings) -> None:
+    cluster = one(copy, "select cluster_id from position limit 1")
+    change(copy, "delete from position where topic = 'visit.v1'")
+    change(
+        copy,
+        "insert into position (topic, partition, cluster_id, first, next_offset, applied)"
+        " values ('visit.v1', 3, %s, 0, 5, 5)",
+        cluster,
+    )
+    assert differences(copy, "ledger") == []
+
+
 def test_a_scan_that_is_removed_is_missed_by_the_ledger_and_its_visit_is_named(copy: Settings, town: Town) -> None:
     visit_id, facility = a_visit(copy)
     ((who,),) = change(copy, "delete from scan where scan_id = %s returning person::text", visit_id)
