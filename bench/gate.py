@@ -6,8 +6,8 @@ from bench.figures import Report
 from bench.front import Front
 from bench.tools import Say
 
-SINGLE_RATES: Final = (500, 1_000, 2_000, 3_000, 4_000, 6_000)
-BATCH_RATES: Final = (50, 100, 200, 400, 800)
+SINGLE_RATES: Final = (500, 1_000, 2_000, 2_500, 3_000, 4_000, 5_000, 6_000)
+BATCH_RATES: Final = (50, 100, 200, 400, 600, 800, 1_000, 1_200)
 BATCH: Final = 100
 KEPT: Final = 0.97  # of the offered rate must be answered, or the gate is past its limit
 WARM_UP_S: Final = 2.0
