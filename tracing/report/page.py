@@ -82,6 +82,7 @@ def page_of(report: Report, tongue: Tongue) -> str:
     """Return the page."""
     header = report.header
     say = Language(tongue, header["time_zone"])
+    views = [_view(case, report, say) for case in report.cases]
     page = (
         _templates()
         .get_template("report.html.j2")
@@ -91,7 +92,8 @@ def page_of(report: Report, tongue: Tongue) -> str:
             sheet=Markup(SHEET),  # noqa: S704 — our own sheet
             tiles=_tiles(report, say),
             forward=header["direction"] != "backward",
-            views=[_view(case, report, say) for case in report.cases],
+            views=views,
+            probable=any(view.probable for view in views),
             places=_places(report, say),
             numbers={case.case_id: number for number, case in enumerate(report.cases, start=1)},
             options=_options(report, say),
@@ -163,7 +165,7 @@ def _row(contact: Contact, case: Case, say: Language) -> Row:
         own_case=contact.own_case,
         since=signed(int(contact.row["days_from_onset"])),
         length=say.hours(_minutes_us(contact.row)),
-        probability=say.number(float(chance), 2) if chance else "",
+        probability=f"{say.number(100 * float(chance), 1)} %" if chance else "",
         facility=facility,
         reason=_reason(contact, case, facility, say),
     )
