@@ -68,6 +68,10 @@ def _write_once(path: Path, text: str) -> None:
 
 def _write_new(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:  # a full disk: leave no empty file behind for each try
+            path.unlink(missing_ok=True)
+            raise

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from portal import store
 from portal.bands import band_of, last_refresh, minutes_of
@@ -45,9 +45,11 @@ async def get_hours(
     request: GateRequest,
     facility_id: str,
     since: Annotated[
-        str, Parameter(query="from", description="ISO 8601 with offset; hours beginning here or later")
+        str, QueryParameter(name="from", description="ISO 8601 with offset; hours beginning here or later")
     ] = "",
-    until: Annotated[str, Parameter(query="to", description="ISO 8601 with offset; at most 31 days after `from`")] = "",
+    until: Annotated[
+        str, QueryParameter(name="to", description="ISO 8601 with offset; at most 31 days after `from`")
+    ] = "",
 ) -> HoursAnswer | HourBandsAnswer:
     """Return the counts of the hours that begin in [from, to); bands reach back 31 days."""
     desk = desk_of(request)

@@ -40,7 +40,7 @@ def demo(settings: Settings, *, once: bool) -> None:
     _empty(own.home)
     screen.say("a demonstration: people, keys and accounts of it are invented and marked as demo")
     with stoppable(), running_installation(own, screen.say) as (servers, supervisor):
-        answer = _play(servers, supervisor, screen)
+        answer = _play(servers, supervisor, screen, goes_on=not once)
         click.echo(msgspec.json.encode(answer).decode())
         sys.stdout.flush()
         if not once:
@@ -48,7 +48,7 @@ def demo(settings: Settings, *, once: bool) -> None:
             supervisor.run(until=lambda: False)
 
 
-def _play(servers: Servers, supervisor: Supervisor, screen: Screen) -> Answer:
+def _play(servers: Servers, supervisor: Supervisor, screen: Screen, *, goes_on: bool) -> Answer:
     stage = Stage(servers.settings, screen, supervisor.tick)
     keys = stage.prepare()
     screen.act("1  Scans flow in: 3,085 real stays and a day of a synthetic town, through the HTTP gate")
@@ -62,8 +62,9 @@ def _play(servers: Servers, supervisor: Supervisor, screen: Screen) -> Answer:
     for alert in alerts[:2]:
         screen.alert(alert)
     screen.say(f"{len(alerts)} notices received by this office")
-    screen.act("4  Go on from here")
-    screen.places(_places(servers.settings, keys, trace["case_id"]))
+    if goes_on:  # with --once the servers are gone before anybody could
+        screen.act("4  Go on from here")
+        screen.places(_places(servers.settings, keys, trace["case_id"]))
     return Answer(
         scans_accepted=accepted,
         visits=visits,
