@@ -5,7 +5,7 @@ the batch at its end. What follows (linger, order, sequence numbers, retries, ti
 a batch like any other. The version is pinned, and `tests/producers/test_packets.py` reads every byte back.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from kafka import KafkaProducer
@@ -42,51 +42,57 @@ def send_packets(producer: KafkaProducer, topic: str, partition: int, records: S
     The caller has seen to it that the topic has the partition, and that no record is too large.
     """
     at, queue = TopicPartition(topic, partition), producer._accumulator  # noqa: SLF001 — the reason of this module
-    futures = []
+    room, made, begin = queue.config["batch_size"], [], 0
     queue._appends_in_progress.increment()  # noqa: SLF001
     try:
-        for packet in _packets(records, queue.config["batch_size"]):
-            batch, future = _batch(at, packet, queue.config["batch_size"])
+        while begin < len(records):
             with queue._tp_lock(at):  # noqa: SLF001
                 if queue._closed:  # noqa: SLF001
                     raise IllegalStateError("RecordAccumulator is closed")
-                queue._batches[at].append(batch)  # noqa: SLF001
-                queue._incomplete.add(batch)  # noqa: SLF001
-            futures.append((len(packet), future))
+                waiting = queue._batches[at]  # noqa: SLF001
+                # A request carries one batch of a partition: small ones one after the other would cost a request each.
+                last = waiting[-1].records if waiting else None
+                end = begin if last is None or last.is_full() else _end(records, begin, room - last.size_in_bytes())
+                if end == begin:
+                    end = max(begin + 1, _end(records, begin, room))
+                    batch = ProducerBatch(at, MemoryRecordsBuilder(MAGIC, PLAIN, room))
+                    waiting.append(batch)
+                    queue._incomplete.add(batch)  # noqa: SLF001
+                made.append((end - begin, _fill(waiting[-1], records[begin:end])))
+            begin = end
     finally:
         queue._appends_in_progress.decrement()  # noqa: SLF001
     producer._sender.wakeup()  # noqa: SLF001
-    return futures
+    return made
 
 
-def _packets(records: Sequence[Keyed], room: int) -> Iterator[Sequence[Keyed]]:
-    """Cut where a batch is full; a record larger than a batch is one of its own."""
-    begin = size = 0
-    for number, (key, value) in enumerate(records):
-        more = len(key) + len(value or b"") + RECORD_OVERHEAD
-        if number > begin and (size + more > room or number - begin == len(_VARINTS)):
-            yield records[begin:number]
-            begin, size = number, 0
-        size += more
-    if records[begin:]:
-        yield records[begin:]
+def _end(records: Sequence[Keyed], begin: int, room: int) -> int:
+    """Return up to which record they fit, counted generously."""
+    size, end = 0, begin
+    for key, value in records[begin:]:
+        size += len(key) + len(value or b"") + RECORD_OVERHEAD
+        if size > room:
+            break
+        end += 1
+    return end
 
 
-def _batch(at: TopicPartition, records: Sequence[Keyed], room: int) -> tuple[ProducerBatch, Any]:
-    """Return a batch, and the future of its first record: the others are stored, or lost, with that one."""
-    made = MemoryRecordsBuilder(MAGIC, PLAIN, room)
-    batch, inner, varints = ProducerBatch(at, made), made._builder, _VARINTS  # noqa: SLF001
+def _fill(batch: ProducerBatch, records: Sequence[Keyed]) -> Any:  # noqa: ANN401 — kafka-python has no types
+    """Add records to a batch; return the future of the first: the others are stored, or lost, with that one."""
     future = batch.try_append(None, *records[0], [])  # the library gives the time, which is that of all
+    assert future is not None
+    made, inner = batch.records, batch.records._builder  # noqa: SLF001
+    time = b"\0" + _short(inner._max_timestamp - inner._first_timestamp)  # noqa: SLF001 — no attributes before it
     parts: list[bytes] = []
-    for number, (key, value) in enumerate(records[1:], 1):
+    for number, (key, value) in enumerate(records[1:], made._next_offset):  # noqa: SLF001
         text = b"" if value is None else value
         length = NOTHING if value is None else _short(len(text))
-        head = b"\0\0" + varints[number] + _short(len(key))  # no attributes, no later than the first
+        head = time + _short(number) + _short(len(key))
         parts += (_short(len(head) + len(key) + len(length) + len(text) + 1), head, key, length, text, b"\0")
     inner._buffer += b"".join(parts)  # noqa: SLF001
-    inner._num_records, inner._last_offset = len(records), len(records) - 1  # noqa: SLF001
-    made._next_offset = len(records)  # noqa: SLF001
-    return batch, future
+    made._next_offset += len(records) - 1  # noqa: SLF001
+    inner._num_records, inner._last_offset = made._next_offset, made._next_offset - 1  # noqa: SLF001
+    return future
 
 
 def _short(number: int) -> bytes:

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaProducer
-from kafka.record.memory_records import MemoryRecords
+from kafka.producer.producer_batch import ProducerBatch
+from kafka.record.memory_records import MemoryRecords, MemoryRecordsBuilder
 from kafka.structs import TopicPartition
 
 from producers.follower import Record, follow
-from producers.packets import RECORD_OVERHEAD, Keyed, _batch, _packets, send_packets
+from producers.packets import RECORD_OVERHEAD, Keyed, _end, _fill, send_packets
 from producers.sender import Sender, producer_config
 from schemas.settings import Settings
 from schemas.topics import SCAN
@@ -36,37 +37,45 @@ def producer(installation: Settings) -> Iterator[KafkaProducer]:
 KEYED = st.tuples(st.binary(max_size=40), st.none() | st.binary(max_size=300))
 
 
-@given(st.lists(KEYED, min_size=1, max_size=50))
-def test_a_batch_is_byte_for_byte_what_the_library_makes_record_by_record(records: list[Keyed]) -> None:
-    at = TopicPartition("t", 0)
-    ours, _ = _batch(at, records, ROOM)
-    theirs, _ = _batch(at, records[:1], ROOM)
-    time_ms = ours.records._builder._first_timestamp
-    theirs.records._builder._first_timestamp = theirs.records._builder._max_timestamp = time_ms
-    for key, value in records[1:]:
-        theirs.try_append(time_ms, key, value, [])
+def new_batch(room: int = ROOM) -> ProducerBatch:
+    return ProducerBatch(TopicPartition("t", 0), MemoryRecordsBuilder(2, 0, room))
+
+
+@given(st.lists(st.lists(KEYED, min_size=1, max_size=50), min_size=1, max_size=3))
+def test_a_batch_is_byte_for_byte_what_the_library_makes_record_by_record(parts: list[list[Keyed]]) -> None:
+    ours, theirs, first_ms = new_batch(), new_batch(), 0
+    for records in parts:
+        _fill(ours, records)
+        first_ms, time_ms = ours.records._builder._first_timestamp, ours.records._builder._max_timestamp
+        for key, value in records:
+            theirs.try_append(time_ms, key, value, [])
     for batch in (ours, theirs):
         batch.records.set_producer_state(7, 1, 1_000, False)
         batch.records.close()
+    assert first_ms
     assert ours.records.buffer() == theirs.records.buffer()
-    assert ours.record_count == theirs.record_count == len(records)
+    assert ours.record_count == theirs.record_count == sum(map(len, parts))
 
 
 def test_keys_and_values_of_any_length_come_back() -> None:
     records: list[Keyed] = [(b"k" * size, b"v" * (size * size)) for size in (1, 63, 64, 127, 128, 129, 300, 700)]
-    batch, _ = _batch(TopicPartition("t", 0), records, 10 * ROOM)
+    batch = new_batch(10 * ROOM)
+    _fill(batch, records)
     batch.records.close()
     (read,) = MemoryRecords(batch.records.buffer())
     assert [(record.key, record.value) for record in read] == records
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=60), st.integers(100, 900))
-def test_packets_hold_everything_in_order_and_none_is_too_full(sizes: list[int], room: int) -> None:
+def test_what_is_said_to_fit_does(sizes: list[int], room: int) -> None:
     records: list[Keyed] = [(b"k", bytes(size)) for size in sizes]
-    packets = list(_packets(records, room))
-    assert [one for packet in packets for one in packet] == records
-    for packet in packets:
-        assert len(packet) == 1 or sum(len(value or b"") + 1 + RECORD_OVERHEAD for _, value in packet) <= room
+    end = _end(records, 0, room)
+    assert sum(size + 1 for size in sizes[:end]) + end * RECORD_OVERHEAD <= room
+    assert end == len(records) or sum(size + 1 for size in sizes[: end + 1]) + (end + 1) * RECORD_OVERHEAD > room
+    if end:
+        batch = new_batch(room + new_batch().records.size_in_bytes())
+        assert _fill(batch, records[:end]) is not None
+        assert batch.records.size_in_bytes() <= room + new_batch().records.size_in_bytes()
 
 
 def test_what_is_sent_together_and_what_is_sent_singly_keep_their_order(installation: Settings, sender: Sender) -> None:
