@@ -2,6 +2,7 @@
 
 import getpass
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -19,10 +20,11 @@ from producers.gate_client import open_gate
 from schemas.errors import BadInput
 from schemas.settings import Settings
 from tracing.cases.graph import Edge, graph_of, graphml_of
-from tracing.cases.store import TraceView, read_trace
+from tracing.cases.store import ContactView, SourceView, TraceView, read_trace
 from tracing.instants import MINUTE_US
 
 SHOWN_IN = ZoneInfo("Asia/Jakarta")
+SOURCES_MAX = 20  # shown; --json has all
 STALE = defaultdict(str, stale=": data came after it had closed; ask for it again")
 
 
@@ -81,22 +83,49 @@ def _print(view: TraceView, console: Console) -> None:
         f"asked by {view.requested_by} ({view.reason}){approved}",
     ]
     if view.day0 is not None:
-        isolated = f", isolated {view.date_isolation}" if view.date_isolation else ""
+        by = " (first isolation zone)" if view.isolated_by_zone else ""
+        isolated = f", isolated {view.date_isolation}{by}" if view.date_isolation else ""
         lines.append(f"day 0 is {view.day0} ({view.day0_is}){isolated}")
     if view.window is not None:
         first, last = (datetime.fromisoformat(end).astimezone(SHOWN_IN) for end in view.window)
         lines.append(f"rule {view.rule}, revision {view.revision}, trace {view.trace_state}{STALE[view.trace_state]}")
         lines.append(f"looked at {first:%d %b %Y %H:%M} to {last:%d %b %Y %H:%M} WIB")
+    stay = view.stay_at_onset
+    if stay is not None:
+        where = f"inpatient of {stay.facility_name} since {stay.admitted}"
+        lines.append(f"{where}: day {stay.day_of_stay} of the stay, {stay.onset} onset")
     console.print("\n".join(lines), markup=False, highlight=False)
+    for degree in sorted({one.degree for one in view.contacts}):
+        _print_contacts([one for one in view.contacts if one.degree == degree], degree, console)
     if not view.contacts:
         console.print("no candidates", markup=False)
-        return
-    table = Table(caption="candidates (kandidat kontak erat), not yet close contacts")
+    for team in view.teams:
+        unknown = f"; protection unknown: {' '.join(team.ppe_unknown)}" if team.ppe_unknown else ""
+        known = " ".join(team.contact_refs) or "nobody"
+        console.print(f"for the infection control team of {team.facility_name}: {known}{unknown}", markup=False)
+    if view.sources:
+        _print_sources(view.sources, console)
+
+
+def _print_contacts(contacts: Sequence[ContactView], degree: int, console: Console) -> None:
+    which = "candidates (kandidat kontak erat)" if degree == 1 else f"candidates of degree {degree}"
+    table = Table(caption=f"{which}, not yet close contacts")
     for column in ("#", "contact", "minutes", "role", "decision", "why"):
         table.add_column(column, no_wrap=column != "why")  # a contact's name cut off cannot be decided on
-    for one in view.contacts:
+    for one in contacts:
         label = "already a case; " if one.already_case else ""
-        table.add_row(
-            str(one.rank), one.contact_ref, f"{one.overlap_minutes:.3f}", one.role, one.decision, label + one.reason
-        )
+        rank = str(one.rank) if one.rank else "-"
+        table.add_row(rank, one.contact_ref, f"{one.overlap_minutes:.3f}", one.role, one.decision, label + one.reason)
+    console.print(table, markup=False)
+
+
+def _print_sources(sources: Sequence[SourceView], console: Console) -> None:
+    """Print where the case may have it from: the first in rank, and the number of the others."""
+    table = Table(caption=f"possible sources (penelusuran sumber), {len(sources)} in all")
+    for column in ("#", "source", "minutes", "why"):
+        table.add_column(column, no_wrap=column != "why")
+    for one in sources[:SOURCES_MAX]:
+        label = "" if one.plausible else "a case, but not yet infectious; "
+        label += "a case; " if one.plausible and one.already_case else ""
+        table.add_row(str(one.rank), one.source_ref, f"{one.overlap_minutes:.3f}", label + one.reason)
     console.print(table, markup=False)
