@@ -327,6 +327,19 @@ def test_a_trace_closes_by_the_databases_clock_and_later_data_make_it_stale_and_
     assert len(standing.town.ask("select 1 from alert where action = 'review'")) == 3
 
 
+def test_where_case_and_candidates_go_long_after_makes_no_trace_stale(standing: Standing) -> None:
+    _pass_by(standing)
+    for person in (CASE, COMPANION):
+        standing.change([], [standing.town.visit(person, "RS-1", "2027-02-01 08:00", "2027-02-01 10:00")])
+    standing.change([], [standing.town.visit(LATE, "RS-1", "2027-02-01 09:00", "2027-02-01 09:40")])
+    standing.hear()
+    standing.store.tick()
+    assert standing.town.ask("select state from trace") == [("closed",)]
+    standing.change([], [standing.town.visit(COMPANION, "PKM-1", "2026-11-20 08:00", "2026-11-20 10:00")])
+    standing.hear()
+    assert standing.town.ask("select state from trace") == [("stale",)]
+
+
 def _pass_by(standing: Standing) -> None:
     with standing.town.as_role(OWNER) as cur:
         cur.execute("update trace set closes_at = now() - interval '1 second'")

@@ -3,7 +3,8 @@
 A trace is a function of the case's visits, of whom they met, of the visits of candidates of first degree, and of whom
 those met. Each change is held against the visits as they are stored now: what another change makes new is that one's
 to find. So a visit touches a trace when it is the case's own or such a candidate's, when it is near one of
-theirs in time and in the same facility, or when its person once rode with one of them. Takes a cursor; no commit.
+theirs in time and in the same facility, or when its person once rode with one of them; all of it in the days that a
+trace looks at: who was a candidate in spring goes where he likes in autumn. Takes a cursor; no commit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,20 +19,30 @@ from tracing.rulesets import rule_sets
 from tracing.store import Cursor
 
 GRID_US: Final = 20 * MINUTE_US  # a derived interval begins or ends no further from the stay than its grid
+SLACK_DAYS: Final = 4  # two clocks of this world, the ends of local days, and the hours between two scans of a ride
 
 _TOUCHED: Final = """
-    with changed as (select unnest(%s::uuid[]) as person),
-    near as (
-        select person from changed
-        union select person from trace_met(%s::int[], %s::bigint[], %s::bigint[], 0)
-        union select r.person from changed join scan s using (person) join scan r on r.group_id = s.group_id
+    with changed as (
+        select person, instant_of(since) as since, instant_of(until) as until
+        from unnest(%(persons)s::uuid[], %(since)s::bigint[], %(until)s::bigint[]) as c (person, since, until)
+    ), near as (
+        select person, since, until from changed
+        union select person, check_in, check_out
+            from trace_met(%(places)s::int[], %(froms)s::bigint[], %(untils)s::bigint[], 0)
+        union select r.person, since, until from changed
+            join scan s using (person) join scan r on r.group_id = s.group_id
             where s.group_id <> '' and r.group_id <> ''
     ), found as (
-        select t.trace_id from near join "case" c using (person) join trace t using (case_id)
-        union select d.trace_id from near join candidate d using (person) where d.degree = 1
-        union select unnest(%s::bigint[])
+        select t.trace_id from near n join "case" c using (person) join trace t using (case_id)
+        where n.until > coalesce(c.date_onset, c.date_specimen) - %(before)s * interval '1 day'
+            and n.since < coalesce(c.date_onset, c.date_specimen) + %(after)s * interval '1 day'
+        union select d.trace_id from near n join candidate d using (person)
+        where d.degree = 1 and n.until > d.first_start - %(slack)s * interval '1 day'
+            and n.since < d.last_end + %(contact)s * interval '1 day'
+        union select unnest(%(running)s::bigint[])
     )
-    select t.trace_id, t.case_id, t.rule, c.person::text, c.area, coalesce(t.closes_at <= now(), false)
+    select t.trace_id, t.case_id, t.rule, c.person::text, c.area,
+        coalesce(t.closes_at <= now(), false) and t.trace_id <> all (%(running)s::bigint[])
     from found join trace t using (trace_id) join "case" c using (case_id) where c.state = 'open' order by t.trace_id
 """
 _RUNNING: Final = f"""
@@ -75,17 +86,33 @@ def touched_by(cur: Cursor, changes: Sequence[VisitChange]) -> list[Touched]:
     cur.execute(_RUNNING)  # first: whoever began later than this sees the changes
     running = [row[0] for row in cur.fetchall()]
     spans = _spans(cur, changes)
+    states = [(change, state) for change in changes for state in (change.before, change.after) if state is not None]
     cur.execute(
         _TOUCHED,
-        (
-            sorted({person_uuid(change.person_id) for change in changes}),
-            [span.place for span in spans],
-            [span.start for span in spans],
-            [span.end for span in spans],
-            running,
-        ),
+        {
+            "persons": [person_uuid(change.person_id) for change, _ in states],
+            "since": [us_of(state.check_in) for _, state in states],
+            "until": [us_of(state.check_out) for _, state in states],
+            "places": [span.place for span in spans],
+            "froms": [span.start for span in spans],
+            "untils": [span.end for span in spans],
+            "running": running,
+        }
+        | _days(),
     )
     return list(map(Touched._make, cur.fetchall()))
+
+
+@cache
+def _days() -> dict[str, int]:
+    """Return how many days before and after what a trace looks at may lie, by the widest of all rules."""
+    rules = rule_sets().values()
+    return {
+        "before": max(max(rule.source_days, rule.days_before) for rule in rules) + SLACK_DAYS,
+        "after": max(rule.days_after for rule in rules) + SLACK_DAYS,
+        "contact": max(rule.contact_days for rule in rules) + SLACK_DAYS,
+        "slack": SLACK_DAYS,
+    }
 
 
 @cache
