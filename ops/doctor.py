@@ -24,12 +24,12 @@ from ops.embedded.jars import cache_dir, kafka_version, missing_jars
 from ops.migrate import current_revision, newest_revision
 from ops.positions import read_stands
 from ops.services import ROOT, gate_url
+from ops.spark import NO_JDK, NO_SPARK, find_jdk
 from ops.store import server_version, stored_partitions
 from ops.topics import admin_client
 from schemas.errors import JejakError, Unavailable
 from schemas.settings import Settings
 
-JAVA_MIN = 17
 TIMEOUT_S = 3.0
 PYTHON_MIN = (3, 11)
 SYNC = "./jejak installs it: delete .venv/run.txt and run any command"
@@ -215,13 +215,21 @@ def _positions(settings: Settings) -> Iterator[Finding]:
 
 
 def _optional_java() -> Iterator[Finding]:
-    version = _first_line(["java", "--version"]) if shutil.which("java") else ""
-    number = re.search(r"\d+", version)
-    if number and int(number[0]) >= JAVA_MIN:
-        yield Finding(subject="JDK (Spark, bench)", state="well", says=version)
+    jdk = find_jdk(os.environ)
+    if jdk is None:
+        yield Finding(
+            subject="JDK (Spark, bench)", state="note", says="none found", remedy=f"only for Spark and bench: {NO_JDK}"
+        )
     else:
-        remedy = f"only for Spark and bench: install a full JDK {JAVA_MIN} or newer"
-        yield Finding(subject="JDK (Spark, bench)", state="note", says=version or "none on the PATH", remedy=remedy)
+        yield Finding(
+            subject="JDK (Spark, bench)",
+            state="well",
+            says=f"{jdk}: {_first_line([str(jdk / 'bin' / 'java'), '--version'])}",
+        )
+    if find_spec("pyspark") is None:
+        yield Finding(subject="Spark", state="note", says="not installed", remedy=f"only for Spark: {NO_SPARK}")
+    else:
+        yield Finding(subject="Spark", state="well", says=metadata.version("pyspark"))
 
 
 def _optional_maven() -> Iterator[Finding]:

@@ -77,15 +77,20 @@ def find_exposures(
     visit, other = visit[met], other[met]
     start = np.maximum(spans.start[visit], theirs.start[other])
     end = np.minimum(spans.end[visit], theirs.end[other])
-    counts = _counted(rule, cases.group[visit], others.person[other], start, end)
+    counts = counted(rule, cases.group[visit], others.person[other], start, end)
     return Exposures(visit[counts], other[counts], start[counts], end[counts])
 
 
 def others_of(rule: Rule, visits: Visits, direction: Direction = "forward", rows: Ints | None = None) -> Others:
     """Return the visits, or only these rows of them, sorted for many calls of `find_exposures`."""
+    return Others(visits.person, Index(other_spans(rule, visits, direction), rows))
+
+
+def other_spans(rule: Rule, visits: Visits, direction: Direction = "forward") -> Spans:
+    """Return from when to when each visit of anybody can be met; persons are not looked at."""
     if direction == "backward":
-        return Others(visits.person, Index(_infectious(rule, visits), rows))
-    return Others(visits.person, Index(Spans(visits.facility, visits.check_in, visits.check_out), rows))
+        return _infectious(rule, visits)
+    return Spans(visits.facility, visits.check_in, visits.check_out)
 
 
 def case_spans(rule: Rule, visits: Visits, cases: Cases, direction: Direction = "forward") -> Spans:
@@ -101,6 +106,24 @@ def case_spans(rule: Rule, visits: Visits, cases: Cases, direction: Direction = 
     spans = _clipped(visits, visits.check_in, visits.check_out, cases)
     tailed = visits.recorded & (visits.check_out <= cases.end) & (spans.start < spans.end)
     return spans._replace(end=np.where(tailed, spans.end + rule.tail_us, spans.end))
+
+
+def counted(rule: Rule, group: Ints, person: Ints, start: Ints, end: Ints) -> Flags:
+    """Return which overlaps count: of one group and person, all have to be there, in any order.
+
+    Args:
+        rule: what counts.
+        group: of the one who is asked about.
+        person: the other.
+        start: of each overlap.
+        end: of each overlap.
+    """
+    if rule.interval == "cwa":
+        return np.ones(start.size, dtype=np.bool_)
+    if rule.count == "visit":
+        return end - start >= rule.minutes_us
+    pair = _codes(group, person)
+    return most_within_a_day(pair, start, end) >= rule.minutes_us
 
 
 def cwa_spans(check_in: Ints, check_out: Ints, tail_us: Ints, stay_min_us: int) -> tuple[Ints, Ints]:
@@ -145,15 +168,6 @@ def _infectious(rule: Rule, visits: Visits) -> Spans:
 
 def _clipped(visits: Visits, start: Ints, end: Ints, cases: Cases) -> Spans:
     return Spans(visits.facility, np.maximum(start, cases.start), np.minimum(end, cases.end))
-
-
-def _counted(rule: Rule, group: Ints, person: Ints, start: Ints, end: Ints) -> Flags:
-    if rule.interval == "cwa":
-        return np.ones(start.size, dtype=np.bool_)
-    if rule.count == "visit":
-        return end - start >= rule.minutes_us
-    pair = _codes(group, person)
-    return most_within_a_day(pair, start, end) >= rule.minutes_us
 
 
 def _codes(one: Ints, other: Ints) -> Ints:

@@ -1,14 +1,19 @@
 """`jejak trace`: the contacts of cases from files of visits and cases, without any server."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from getpass import getuser
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final, Literal
 
 import click
 
-from schemas.errors import BadInput
+from tracing.filetrace.decision import Engine, Trace
 from tracing.filetrace.package import Question
 from tracing.filetrace.run import trace_files
 from tracing.rulesets import DEFAULT_RULE, rule_of
@@ -64,8 +69,6 @@ def trace(
     **values: str | int | None,
 ) -> None:
     """Trace the contacts of cases in files, e.g. `jejak trace --visits V.csv --cases C.csv --out results`."""
-    if engine == "spark":
-        raise BadInput("spark is not there yet, use local", field="--engine")
     question = Question(
         rule=rule_of(rule_id, **values),
         degrees=2 if degrees == "2" else 1,
@@ -84,7 +87,8 @@ def trace(
             click.echo(f"\r\033[K{number:,} {what}", nl=False, err=True)
 
     try:
-        done = trace_files(visits_path, cases_path, out_dir, question, tell=tell)
+        with _engine(engine) as how:
+            done = trace_files(visits_path, cases_path, out_dir, question, tell=tell, engine=how, engine_name=engine)
     finally:
         if at_terminal:
             click.echo("\r\033[K", nl=False, err=True)  # so that an error stands alone on its line
@@ -93,6 +97,19 @@ def trace(
         f"{done.visits:,} visits, {done.cases:,} cases: {rows['contacts.csv']:,} contacts by"
         f" {rows['exposures.csv']:,} exposures, {rows['sources.csv']:,} possible sources"
     )
+
+
+@contextmanager
+def _engine(name: str) -> Iterator[Engine]:
+    """Yield what finds the exposures; Spark starts only when it is asked for."""
+    if name == "local":
+        yield Trace
+        return
+    from ops.spark import spark_session
+    from tracing.bulk.filetrace import SparkTrace
+
+    with TemporaryDirectory() as folder, spark_session(os.environ) as session:
+        yield partial(SparkTrace, session, Path(folder))
 
 
 def _login_name() -> str:

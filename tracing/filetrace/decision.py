@@ -3,10 +3,10 @@
 Pure. Answers come some cases at a time, in the order of the cases, so that memory does not grow with their number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -119,18 +119,16 @@ class Trace:
             found = self._decide(asked, others, "backward")
             yield cases, found._replace(from_row=found.to_row, to_row=found.from_row)
 
-    def _near(self, rows: "_Rows") -> Ints:
+    def _near(self, rows: "Rows") -> Ints:
         """Return the visits of the facilities where the rows are: nobody else is met."""
         facility = self._town.visits.facility
         near = np.zeros(int(facility.max(initial=-1)) + 1, dtype=np.bool_)
         near[facility[rows.row]] = True
         return np.flatnonzero(near[facility])
 
-    def _batches(
-        self, rows: "_Rows", others: Others, direction: Direction, most: int
-    ) -> Iterator[tuple[range, "_Rows"]]:
+    def _batches(self, rows: "Rows", others: Others, direction: Direction, most: int) -> Iterator[tuple[range, "Rows"]]:
         work = self._work(rows, others, direction)
-        for part in _parts(_sums(rows.group, work, self._persons.size), most):
+        for part in in_parts(_sums(rows.group, work, self._persons.size), most):
             yield part, rows.groups(part)
 
     def _second_degree(self, cases: range, first: Found, others: Others) -> Iterator[tuple[range, Found]]:
@@ -139,14 +137,14 @@ class Trace:
         rows = self._rows_of(self._town.everybody, person, windows)
         work = _sums(rows.group, self._work(rows, others, "forward"), case.size)
         per_case = _sums(case - cases.start, work, len(cases))
-        for part in _parts(per_case, PAIRS_AT_ONCE, cases.start):
+        for part in in_parts(per_case, PAIRS_AT_ONCE, cases.start):
             groups = range(*np.searchsorted(case, [part.start, part.stop]).tolist())
             second = [
                 self._of_contacts(rows.groups(some), case, first, others)
-                for some in _parts(work[groups.start : groups.stop], PAIRS_AT_ONCE, groups.start)
+                for some in in_parts(work[groups.start : groups.stop], PAIRS_AT_ONCE, groups.start)
             ]
             own = slice(*np.searchsorted(first.case, [part.start, part.stop]).tolist())
-            yield part, _joined([Found(*(column[own] for column in first)), *second])
+            yield part, joined([Found(*(column[own] for column in first)), *second])
 
     def _contacts(self, first: Found) -> tuple[Ints, Ints, list[Window]]:
         """Return case, person and window of each contact of first degree, by case."""
@@ -163,10 +161,18 @@ class Trace:
         ]
         return case[begins], person[begins], windows
 
-    def _of_contacts(self, rows: "_Rows", case: Ints, first: Found, others: Others) -> Found:
-        """Return whom the contacts met: neither the case nor one whom the case met himself."""
+    def _of_contacts(self, rows: "Rows", case: Ints, first: Found, others: Others) -> Found:
+        return self._beyond(self._decide(rows, others, "forward"), case, first)
+
+    def _beyond(self, found: Found, case: Ints, first: Found) -> Found:
+        """Return whom the contacts met: neither the case nor one whom the case met himself.
+
+        Args:
+            found: exposures of the contacts, by their place in `case`.
+            case: of each contact.
+            first: the exposures of first degree of the same cases.
+        """
         person = self._town.visits.person
-        found = self._decide(rows, others, "forward")
         found = found._replace(case=case[found.case], degree=np.full(found.case.size, 2, dtype=np.int64))
         met = person[found.to_row]
         known = np.isin(self._codes(found.case, met), self._codes(first.case, person[first.to_row]))
@@ -176,25 +182,28 @@ class Trace:
     def _codes(self, case: Ints, person: Ints) -> Ints:
         return case * self._town.visits.person.size + person
 
-    def _rows_of(self, index: PersonIndex, persons: Ints, windows: Sequence[Window]) -> "_Rows":
+    def _rows_of(self, index: PersonIndex, persons: Ints, windows: Sequence[Window]) -> "Rows":
         start = np.array([window.start for window in windows], dtype=np.int64)
         end = np.array([window.end for window in windows], dtype=np.int64)
         # What cwa derives from a stay reaches beyond it.
         slack = self._rule.tail_us + CWA_GRID_US
         group, row = self._town.visits_between(index, persons, start, end, slack)
-        return _Rows(group, row, start[group], end[group])
+        return Rows(group, row, start[group], end[group])
 
-    def _work(self, rows: "_Rows", others: Others, direction: Direction) -> Ints:
+    def _work(self, rows: "Rows", others: Others, direction: Direction) -> Ints:
         spans = case_spans(self._rule, rows.visits(self._town.visits), rows.cases, direction)
         return others.visits.looked_at(spans)
 
-    def _decide(self, rows: "_Rows", others: Others, direction: Direction) -> Found:
+    def _decide(self, rows: "Rows", others: Others, direction: Direction) -> Found:
         met = find_exposures(self._rule, rows.visits(self._town.visits), rows.cases, others, direction)
         degree = np.ones(met.visit.size, dtype=np.int64)
         return Found(rows.group[met.visit], degree, rows.row[met.visit], met.other, met.start, met.end)
 
 
-class _Rows(NamedTuple):
+Engine: TypeAlias = Callable[[Town, Rule, str, Sequence[Asked]], Trace]  # what answers: this process, or others too
+
+
+class Rows(NamedTuple):
     """Visits that are asked about: each group is judged on its own, in its own window; groups ascend."""
 
     group: Ints
@@ -204,20 +213,24 @@ class _Rows(NamedTuple):
 
     @property
     def cases(self) -> Cases:
+        """What is asked of each."""
         return Cases(self.group, self.start, self.end)
 
     def visits(self, visits: Visits) -> Visits:
+        """Return their columns."""
         row = self.row
         return Visits(
             visits.person[row], visits.facility[row], visits.check_in[row], visits.check_out[row], visits.recorded[row]
         )
 
-    def groups(self, groups: range) -> "_Rows":
+    def groups(self, groups: range) -> "Rows":
+        """Return those of some groups."""
         own = slice(*np.searchsorted(self.group, [groups.start, groups.stop]).tolist())
-        return _Rows(*(column[own] for column in self))
+        return Rows(*(column[own] for column in self))
 
 
-def _joined(parts: Sequence[Found]) -> Found:
+def joined(parts: Sequence[Found]) -> Found:
+    """Return all of them, by case and degree."""
     whole = Found(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
     order = np.lexsort((whole.degree, whole.case))
     return Found(*(column[order] for column in whole))
@@ -227,7 +240,7 @@ def _sums(group: Ints, work: Ints, groups: int) -> Ints:
     return np.bincount(group, work, minlength=groups).astype(np.int64)  # floats are exact up to 2^53 pairs
 
 
-def _parts(work: Ints, most: int, first: int = 0) -> Iterator[range]:
+def in_parts(work: Ints, most: int, first: int = 0) -> Iterator[range]:
     """Yield ranges that together are all of `work`, numbered from `first`, each of at most about `most` work."""
     ends = np.cumsum(work)
     low = 0

@@ -18,7 +18,7 @@ from tracing.exports import CsvFile, write_csv
 from tracing.filetrace import line_list
 from tracing.filetrace.case_file import FileCase
 from tracing.filetrace.contacts import ranked
-from tracing.filetrace.decision import Asked, Town, Trace
+from tracing.filetrace.decision import Asked, Engine, Town, Trace
 from tracing.filetrace.detail import Selection
 from tracing.filetrace.fhir_file import FhirFile
 from tracing.filetrace.graph_files import GraphFiles, Meeting, Person
@@ -52,7 +52,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 class Package:
     """The answers to one question."""
 
-    def __init__(self, question: Question, visits: VisitFile, cases: Sequence[FileCase], tell: Tell) -> None:
+    def __init__(
+        self,
+        question: Question,
+        visits: VisitFile,
+        cases: Sequence[FileCase],
+        tell: Tell,
+        engine: Engine = Trace,
+    ) -> None:
         self._question, self._visits, self._cases, self._tell = question, visits, cases, tell
         rule, zone = question.rule, question.time_zone
         wanted = {case.person_id for case in cases}
@@ -62,7 +69,7 @@ class Package:
         for place, person in enumerate(persons):
             self._cases_of.setdefault(person, []).append(place)
         asked = [Asked(person, case.day_zero, case.date_isolation) for person, case in zip(persons, cases, strict=True)]
-        self._trace = Trace(Town(visits.columns.visits), rule, zone, asked)
+        self._trace = engine(Town(visits.columns.visits), rule, zone, asked)
         self._lines = LineList(cases, self._trace.windows, rule, zone)
         self._writer = Writer(visits, cases, rule.id, zone)
         self._contacts: Counter[tuple[str, int]] = Counter()  # by case id and degree

@@ -17,6 +17,7 @@ from tracing.exports import check_folder, whole_folder
 from tracing.files import check_time_zone
 from tracing.filetrace import case_file, visit_columns
 from tracing.filetrace.case_file import read_cases
+from tracing.filetrace.decision import Engine, Trace
 from tracing.filetrace.package import Package, Question, Tell
 from tracing.filetrace.visit_file import VisitFile, read_visits
 from tracing.instants import text_of, us_of
@@ -32,7 +33,14 @@ class Traced(msgspec.Struct, frozen=True):
 
 
 def trace_files(
-    visits_path: Path, cases_path: Path, out_dir: Path, question: Question, *, tell: Tell = lambda _what, _number: None
+    visits_path: Path,
+    cases_path: Path,
+    out_dir: Path,
+    question: Question,
+    *,
+    tell: Tell = lambda _what, _number: None,
+    engine: Engine = Trace,
+    engine_name: str = "local",
 ) -> Traced:
     """Write contacts, exposures and sources of the cases in a file, with line list, graph and header.
 
@@ -41,6 +49,8 @@ def trace_files(
         cases_path: C.csv.
         out_dir: made if it is not there; holds every result or is left as it was.
         question: what is asked.
+        engine: finds the exposures.
+        engine_name: as trace.json says it.
         tell: told what is being counted and how many there are so far, now and then.
 
     Raises:
@@ -55,13 +65,13 @@ def trace_files(
         with _naming(visit_columns.OPTION):
             visits = stack.enter_context(read_visits(visits_path, lambda rows: tell("visits read", rows)))
         with whole_folder(out_dir) as folder:
-            package = Package(question, visits, cases, tell)
+            package = Package(question, visits, cases, tell, engine)
             inputs = {
                 "visits": {"rows": visits.rows, "sha256": _sha256(visits.path)},
                 "cases": {"rows": len(cases), "sha256": _sha256(cases_path)},
             }
             package.write(folder, extra_columns, {name: str(of["sha256"]) for name, of in inputs.items()})
-            header = _header(question, visits) | {"inputs": inputs, "rows": package.rows}
+            header = _header(question, visits, engine_name) | {"inputs": inputs, "rows": package.rows}
             header["files"] = {file.name: {"sha256": _sha256(file)} for file in sorted(folder.iterdir())}
             _write_report(folder / "report.html", package, question, header, _latest(visits))
             header["files"]["report.html"] = {"sha256": _sha256(folder / "report.html")}
@@ -71,7 +81,7 @@ def trace_files(
     return Traced(visits.rows, len(cases), package.rows)
 
 
-def _header(question: Question, visits: VisitFile) -> dict[str, Any]:
+def _header(question: Question, visits: VisitFile, engine_name: str) -> dict[str, Any]:
     latest = _latest(visits)
     return {
         "rule": question.rule,
@@ -82,7 +92,7 @@ def _header(question: Question, visits: VisitFile) -> dict[str, Any]:
         "asked_at": question.asked_at,
         "reason": question.reason,
         "high_water_mark": None if latest is None else text_of(latest, question.time_zone),
-        "engine": "local",
+        "engine": engine_name,
         "versions": {"jejak": VERSION, "python": platform.python_version(), "numpy": np.__version__},
     }
 
