@@ -91,7 +91,7 @@ def test_up_runs_everything_restarts_what_is_killed_and_leaves_nothing_behind(ne
         killed += [
             record.pid for name in ("kafka", "postgres") if (record := read_record(home / "run" / f"{name}.json"))
         ]
-        assert len(killed) == 6
+        assert len(killed) == 7
         assert jejak(home, "up").stderr.endswith(
             f"already running in {home}: stop it first, or set JEJAK_HOME to another folder\n"
         )
