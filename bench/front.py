@@ -58,6 +58,8 @@ class Front:
         address = urlsplit(gate_url(self.settings))
         assert address.hostname is not None
         assert address.port is not None
+        # As many phones as the rate has, but none idle for so long that the gate closes its connection.
+        more = {"connections": max(16, min(512, int(2 * rate)))} | more
         task = Task(
             host=address.hostname,
             port=address.port,
