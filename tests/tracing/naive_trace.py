@@ -17,6 +17,7 @@ ASSUMED = 120 * MINUTE
 GRID = 10 * MINUTE
 
 Row = dict[str, str]
+Likely = dict[tuple[str, str, str], Fraction]  # by case, from, to: the probability, which others check
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ def stays_of(rows: list[Row]) -> list[Stay]:
     return stays
 
 
-def forward(visits: list[Row], cases: list[Row], asked: Asked) -> tuple[list[Contact], list[tuple[str, ...]]]:
+def forward(
+    visits: list[Row], cases: list[Row], asked: Asked, likely: Likely
+) -> tuple[list[Contact], list[tuple[str, ...]]]:
     """Return contacts and exposures (case, both visits, from, to, degree, start, end) in the order of the files."""
     stays = stays_of(visits)
     contacts: list[Contact] = []
@@ -111,7 +114,7 @@ def forward(visits: list[Row], cases: list[Row], asked: Asked) -> tuple[list[Con
                 others = [stay for stay in rest if stay.person not in known]
                 stays_of_contact = [stay for stay in stays if stay.person == contact]
                 found.append((2, contact, _met(stays_of_contact, others, _contact_window(their, asked), asked)))
-        rows, met_by = _contacts(case, found, asked)
+        rows, met_by = _contacts(case, found, asked, likely)
         contacts += rows
         for row in rows:
             exposures += [
@@ -130,7 +133,7 @@ def forward(visits: list[Row], cases: list[Row], asked: Asked) -> tuple[list[Con
     return contacts, exposures
 
 
-def backward(visits: list[Row], cases: list[Row], asked: Asked) -> list[Source]:
+def backward(visits: list[Row], cases: list[Row], asked: Asked, likely: Likely) -> list[Source]:
     stays = stays_of(visits)
     answer = []
     for case in sorted(cases, key=lambda row: row["case_id"]):
@@ -148,15 +151,16 @@ def backward(visits: list[Row], cases: list[Row], asked: Asked) -> list[Source]:
             last = max(m.end for m in mets)
             too_late = bool(windows) and all(a > last for a, _ in windows)
             total = sum((m.length for m in mets), ZERO)
-            keys.append((0 if inside else 3 if too_late else 1, -total, source))
-        keys.append((2, ZERO, "unknown"))
-        for rank, (group, _, source) in enumerate(sorted(keys), start=1):
+            group = 0 if inside else 3 if too_late else 1
+            keys.append((group, -likely[case["case_id"], source, person], -total, source))
+        keys.append((2, Fraction(0), ZERO, "unknown"))
+        for rank, (group, _, _, source) in enumerate(sorted(keys), start=1):
             answer.append(Source(case["case_id"], rank, source, person, group != 3))
     return answer
 
 
 def _contacts(
-    case: Row, found: list[tuple[int, str, list[Met]]], asked: Asked
+    case: Row, found: list[tuple[int, str, list[Met]]], asked: Asked, likely: Likely
 ) -> tuple[list[Contact], dict[tuple[int, str, str], list[Met]]]:
     met_by: dict[tuple[int, str, str], list[Met]] = defaultdict(list)
     for degree, source, mets in found:
@@ -165,7 +169,8 @@ def _contacts(
     for mets in met_by.values():
         mets.sort(key=lambda met: (met.start, met.end, met.one.visit, met.other.visit))
     total = {key: sum((met.length for met in mets), ZERO) for key, mets in met_by.items()}
-    ordered = sorted(met_by, key=lambda key: (key[0], -total[key], key[2], key[1]))
+    sure = {key: likely[case["case_id"], *key[1:]] for key in met_by}
+    ordered = sorted(met_by, key=lambda key: (key[0], -sure[key], -total[key], key[2], key[1]))
     ranks: dict[int, int] = defaultdict(int)
     rows = []
     for degree, source, person in ordered:

@@ -3,12 +3,13 @@
 import csv
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.tracing.naive_trace import Asked, Contact, Row, Source
+from tests.tracing.naive_trace import Asked, Contact, Likely, Row, Source
 from tracing.filetrace.package import Question
 from tracing.filetrace.run import trace_files
 from tracing.rulesets import Rule
@@ -149,6 +150,15 @@ def contacts_in(out: Path) -> list[Contact]:
         )
         for row in read_table(out / "contacts.csv")
     ]
+
+
+def likely_in(out: Path, name: str = "contacts.csv") -> Likely:
+    """Return the probabilities of a result, for the oracle to put its rows in order."""
+    return {
+        (row["case_id"], row["from"], row["to"]): Fraction(row["probability"])
+        for row in read_table(out / name)
+        if row["probability"]
+    }
 
 
 def exposures_in(out: Path, name: str = "exposures.csv") -> list[tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """From exposures to contacts: one per (case, from, to), in the order of rank. Pure, on arrays.
 
-Until something better than minutes is known, rank is the time together, longest first, then person id.
+Rank is the probability of having been truly close, the greatest first, then the time together, then person id.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ class Contacts(NamedTuple):
     last_end: Ints
     total_us: Ints
     longest: Ints  # which exposure; the earliest at a tie
+    millionths: Ints  # the probability; 0 until somebody says it
     estimated: Flags
 
     def take(self, rows: Ints) -> "Contacts":
@@ -60,7 +61,7 @@ def contacts_of(found: Found, person: Ints, recorded: Flags, id_ranks: tuple[Int
     begins = np.flatnonzero(np.logical_or.reduce([np.diff(key, prepend=-1) != 0 for key in whose]))
     if not begins.size:
         none = np.empty(0, dtype=np.int64)
-        return found, _contacts([none] * 10, np.empty(0, dtype=np.bool_))
+        return found, _contacts([none] * 11, np.empty(0, dtype=np.bool_))
     length = found.end - found.start
     ends = np.append(begins[1:], length.size)
     longest_us = np.repeat(np.maximum.reduceat(length, begins), ends - begins)
@@ -74,6 +75,7 @@ def contacts_of(found: Found, person: Ints, recorded: Flags, id_ranks: tuple[Int
         np.maximum.reduceat(found.end, begins),
         np.add.reduceat(length, begins),
         np.minimum.reduceat(places, begins),
+        np.zeros(begins.size, dtype=np.int64),
     ]
     return found, _contacts(numbers, np.logical_or.reduceat(estimated, begins))
 
@@ -84,11 +86,12 @@ def ranked(contacts: Contacts, texts: Sequence[str], better: Ints | None = None)
     Args:
         contacts: in any order.
         texts: the person ids behind the numbers.
-        better: a number per contact that goes before the time together, the smallest first.
+        better: a number per contact that goes before everything, the smallest first.
     """
     first = np.zeros_like(contacts.case) if better is None else better
     from_rank, to_rank = rank_of(contacts.from_person, texts), rank_of(contacts.to_person, texts)
-    order = np.lexsort((from_rank, to_rank, -contacts.total_us, first, contacts.degree, contacts.case))
+    likely = -contacts.millionths
+    order = np.lexsort((from_rank, to_rank, -contacts.total_us, likely, first, contacts.degree, contacts.case))
     sorted_contacts = contacts.take(order)
     new = (np.diff(sorted_contacts.case, prepend=-1) != 0) | (np.diff(sorted_contacts.degree, prepend=-1) != 0)
     begins = np.flatnonzero(new)
@@ -106,5 +109,5 @@ def rank_of(numbers: Ints, texts: Sequence[str]) -> Ints:
 
 
 def _contacts(numbers: Sequence[Ints], estimated: Flags) -> Contacts:
-    case, degree, source, target, begins, ends, first_start, last_end, total, longest = numbers
-    return Contacts(case, degree, source, target, begins, ends, first_start, last_end, total, longest, estimated)
+    case, degree, source, target, begins, ends, first, last, total, longest, millionths = numbers
+    return Contacts(case, degree, source, target, begins, ends, first, last, total, longest, millionths, estimated)

@@ -13,7 +13,11 @@ from tracing.filetrace.decision import Found
 from tracing.filetrace.visit_file import Detail, VisitFile
 from tracing.instants import text_of
 from tracing.pair import person_minutes
-from tracing.windows import local_day
+from tracing.ranking.infection import risks_of
+from tracing.ranking.model import SCALE, millionths_of, shipped_model
+from tracing.ranking.shapes import Shapes
+from tracing.ranking.words import Counted, words_of
+from tracing.windows import local_day, midnight
 
 _MEETING_COLUMNS: Final = (
     "facility_id",
@@ -25,7 +29,12 @@ _MEETING_COLUMNS: Final = (
     "days_from_onset",
     "probability",
 )
-CONTACT_COLUMNS: Final = ("from", "to", "case_id", "degree", *_MEETING_COLUMNS, "rank", "estimated", "rule", "reason")
+CONTACT_COLUMNS: Final = (
+    *("from", "to", "case_id", "degree"),
+    *_MEETING_COLUMNS,
+    *("rank", "estimated", "rule", "reason"),
+    "infection_risk",  # beyond the contract's; never in the rank
+)
 SOURCE_COLUMNS: Final = (
     "case_id",
     "from",
@@ -40,6 +49,7 @@ SOURCE_COLUMNS: Final = (
 )
 EXPOSURE_COLUMNS: Final = ("case_id", "from_visit_id", "to_visit_id", "from", "to", "degree", "start", "end")
 UNKNOWN: Final = "unknown"
+_ESTIMATED: Final = {False: (), True: ("check-out estimated",)}
 
 
 class Batch:
@@ -53,7 +63,12 @@ class Batch:
         rank = np.empty(rows.size, dtype=np.int64)
         rank[np.argsort(ids)] = np.arange(rows.size)
         ranks = rank[np.searchsorted(rows, found.from_row)], rank[np.searchsorted(rows, found.to_row)]
-        self.found, self.contacts = contacts_of(found, visits.person, visits.recorded, ranks)
+        self.found, contacts = contacts_of(found, visits.person, visits.recorded, ranks)
+        self.shapes: Shapes | None = None
+        if contacts.begins.size:
+            self.shapes = file.surroundings.shapes(self.found, contacts.begins, time_zone)
+            contacts = contacts._replace(millionths=millionths_of(shipped_model(), self.shapes))
+        self.contacts = contacts
         self._details = details
         self._places = [np.searchsorted(rows, side).tolist() for side in (self.found.from_row, self.found.to_row)]
         self.starts = [text_of(at, time_zone) for at in self.found.start.tolist()]
@@ -63,6 +78,14 @@ class Batch:
         """Return what the file says of both visits of an exposure."""
         one, other = self._places
         return self._details[one[exposure]], self._details[other[exposure]]
+
+    def words(self, contacts: Contacts) -> list[list[str]]:
+        """Return what counted for each of these contacts, in words."""
+        if self.shapes is None:
+            return []
+        rows = np.searchsorted(self.contacts.begins, contacts.begins)
+        columns = [getattr(self.shapes, name)[rows].tolist() for name in Counted._fields]
+        return [words_of(Counted(*values)) for values in zip(*columns, strict=True)]
 
 
 class Contact(NamedTuple):
@@ -81,6 +104,7 @@ class Contact(NamedTuple):
     cells: tuple[str, ...]  # those of `_MEETING_COLUMNS`
     estimated: str
     reason: str
+    risk: str
 
 
 class Writer:
@@ -88,6 +112,7 @@ class Writer:
 
     def __init__(self, file: VisitFile, cases: Sequence[FileCase], rule_id: str, time_zone: str) -> None:
         self._file, self._cases, self._rule, self._time_zone = file, cases, rule_id, time_zone
+        self._day_zero = np.array([midnight(case.day_zero, time_zone) for case in cases], dtype=np.int64)
 
     def contacts(self, batch: Batch, contacts: Contacts) -> Iterator[Contact]:
         """Yield the contacts in the order given."""
@@ -95,6 +120,7 @@ class Writer:
         rows = batch.found.from_row[contacts.longest]
         facility, zone = columns.visits.facility[rows].tolist(), columns.zone[rows].tolist()
         start, end = batch.found.start[contacts.longest].tolist(), batch.found.end[contacts.longest].tolist()
+        words, risks = batch.words(contacts), self._risks(batch, contacts)
         for place, values in enumerate(zip(*(column.tolist() for column in contacts), strict=True)):
             case = self._cases[values[0]]
             where = columns.facilities[facility[place]], columns.zones[zone[place]]
@@ -122,16 +148,30 @@ class Writer:
                     minutes,
                     str(number),
                     str(days),
-                    "",
+                    _probability(values[10]),
                 ),
-                "true" if values[10] else "false",
-                safe_cell(sentence(met, *where, day, since, ["check-out"] if values[10] else [])),
+                "true" if values[11] else "false",
+                safe_cell("; ".join([sentence(met, *where, day, since, []), *words[place], *_ESTIMATED[values[11]]])),
+                risks[place],
             )
+
+    def _risks(self, batch: Batch, contacts: Contacts) -> list[str]:
+        """Return the infection risk of contacts of first degree; whether somebody else infects at all is not known."""
+        if not contacts.begins.size:
+            return []
+        since = self._day_zero[batch.found.case]
+        exposures = batch.found.start - since, batch.found.end - since
+        risks = risks_of(exposures, batch.contacts.begins)[np.searchsorted(batch.contacts.begins, contacts.begins)]
+        return [
+            f"{risk:.6f}" if degree == 1 else ""
+            for risk, degree in zip(risks.tolist(), contacts.degree.tolist(), strict=True)
+        ]
 
     def contact_row(self, contact: Contact, rank: int) -> tuple[str, ...]:
         """Return a row of contacts.csv."""
         ids = safe_cell(contact.source), safe_cell(contact.target), safe_cell(contact.case.case_id)
-        return (*ids, str(contact.degree), *contact.cells, str(rank), contact.estimated, self._rule, contact.reason)
+        counted = (*contact.cells, str(rank), contact.estimated, self._rule, contact.reason, contact.risk)
+        return (*ids, str(contact.degree), *counted)
 
     def source_row(self, contact: Contact, rank: int, source_case_id: str, *, plausible: bool) -> tuple[str, ...]:
         """Return a row of sources.csv for somebody who was there."""
@@ -162,6 +202,10 @@ class Writer:
                 *map(safe_cell, one.extra),
                 *map(safe_cell, other.extra),
             )
+
+
+def _probability(millionths: int) -> str:
+    return f"{millionths / SCALE:.6f}"
 
 
 def exposure_columns(extra: Sequence[str]) -> tuple[str, ...]:

@@ -3,14 +3,18 @@
 import csv
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+import numpy as np
+
 from tracing.exposure import Ints
 from tracing.files import read_header
+from tracing.filetrace.likeness import Surroundings
 from tracing.filetrace.plain_rows import NotPlainError
 from tracing.filetrace.visit_columns import OPTION, VISIT_COLUMNS, Columns, Progress, read_plain, read_strictly
 
@@ -36,6 +40,13 @@ class VisitFile:
     def rows(self) -> int:
         """How many visits the file has."""
         return self.columns.visits.person.size
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What was going on where somebody was; sorted when first asked for."""
+        columns = self.columns
+        unknown = columns.zones.index("") if "" in columns.zones else -1
+        return Surroundings(columns.visits, columns.zone.astype(np.int64), unknown)
 
     def details(self, rows: Ints) -> list[Detail]:
         """Return the texts of these rows; the order of the file is the fastest."""

@@ -1,0 +1,1 @@
+"""How likely it is that two persons who met were truly close: from the shape of their co-visits."""
