@@ -348,7 +348,6 @@ def test_every_day_of_four_centuries_is_counted_right() -> None:
         (["--minutes", "-1"], "jejak: Invalid value for '--minutes': -1 is not in the range 0<=x<=10000000.\n"),
         (["--tail-minutes", "x"], "jejak: Invalid value for '--tail-minutes': 'x' is not a valid integer range.\n"),
         (["--degrees", "3"], "jejak: Invalid value for '--degrees': '3' is not one of '1', '2'.\n"),
-        (["--engine", "spark"], "jejak: field --engine: spark is not there yet, use local\n"),
         (["--out", "V.csv"], "jejak: field --out: is a file, a folder is needed\n"),
         (["--visits", "none.csv"], "jejak: field --visits: cannot be read: No such file or directory\n"),
         (["--cases", "none.csv"], "jejak: field --cases: cannot be read: No such file or directory\n"),
