@@ -120,7 +120,7 @@ def test_up_with_servers_of_ones_own_starts_none_and_leaves_them_running(
     }
     with up(home, **elsewhere) as process:
         commands = [" ".join(member.cmdline()) for member in family_of(process.pid)]
-        assert len(commands) == 4
+        assert len(commands) == 5
         assert all("ops.cli" in command for command in commands)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
