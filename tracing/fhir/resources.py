@@ -3,19 +3,17 @@
 A candidate is an Observation of exposure: its subject is who was exposed, its focus who may have infected him and
 where, as in the exposure profile of the US Public Health Profiles Library. Its status is `preliminary`: a person
 decides who is a close contact. A stay in a building is no Encounter, which is a meeting of patient and provider: visits
-are not sent.
-Patients have a pseudonymous identifier and nothing else.
+are not sent. Patients have a pseudonymous identifier and nothing else.
 """
 
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final
-from uuid import UUID, uuid5
 
 Resource = dict[str, Any]
 
-_NAMES: Final = UUID("6f1c8c1e-6d63-5e0f-9d0c-6a656a616b31")  # what ids of resources are derived from
 PERSON: Final = "urn:jejak:person"
 CASE: Final = "urn:jejak:case"
 FACILITY: Final = "urn:jejak:facility"
@@ -36,8 +34,9 @@ _odd_offset = re.compile(r"[+-]\d\d:\d\d:\d\d")
 
 
 def name_of(kind: str, *parts: str) -> str:
-    """Return the id of a resource: the same for the same thing in every run."""
-    return str(uuid5(_NAMES, "\0".join((kind, *parts))))
+    """Return the id of a resource, a UUID of version 8: the same for the same thing in every run."""
+    text = sha256("\0".join((kind, *parts)).encode()).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-8{text[13:16]}-a{text[17:20]}-{text[20:32]}"
 
 
 def reference(name: str) -> Resource:
