@@ -1,0 +1,77 @@
+"""The hash chain of the audit, computed again: each row's hash covers its words and the hash of the row before.
+
+A row changed, taken out, put in or moved breaks the chain at that row. Rows cut off at the end, or a chain that was
+written anew as a whole, break nothing: only a head that somebody wrote down elsewhere shows them.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+FIRST: Final = b"\x00"  # what stands for the hash before the first row
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND_US: Final = 1_000_000
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """One row of the audit, as stored."""
+
+    id: int
+    at: datetime
+    principal: str
+    action: str
+    object: str
+    reason: str
+    previous: bytes
+    hash: bytes
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a look at the chain came to."""
+
+    rows: int  # that hold, from the first one looked at
+    head: bytes  # the hash of the last of them; empty: there is none
+    broken: str = ""  # what is wrong, and at which row; empty: nothing
+
+
+def row_hash(row: AuditRow) -> bytes:
+    """Return the hash that a row has to have: as `append_audit` in the database computes it, by other means."""
+    since = row.at - _EPOCH
+    seconds = f"{since.days * 86_400 + since.seconds}.{since.microseconds:06d}"
+    words = [seconds, row.principal, row.action, row.object, row.reason]
+    return sha256(row.previous + json.dumps(words, ensure_ascii=False).encode()).digest()
+
+
+def check_chain(rows: Iterable[AuditRow], *, from_the_first: bool, expected: bytes = b"") -> Verdict:
+    """Return whether these rows are an unbroken chain.
+
+    Args:
+        rows: in the order of their ids; read to the first break only.
+        from_the_first: they begin with the audit's very first row; else the first one's link back is taken as given.
+        expected: a head seen before, which must be among the rows or be what they continue; empty: none is known.
+    """
+    before, count, seen = (FIRST if from_the_first else None), 0, not expected
+    for row in rows:
+        wrong = _fault(row, before)
+        if wrong:
+            return Verdict(
+                count, before or b"" if count else b"", f"row {row.id} of {row.at:%Y-%m-%dT%H:%M:%SZ} {wrong}"
+            )
+        seen = seen or row.hash == expected or (count == 0 and not from_the_first and row.previous == expected)
+        before, count = row.hash, count + 1
+    head = before or b"" if count else b""
+    if not seen:
+        return Verdict(count, head, "the expected head is not among the rows: rows were cut off, or written anew")
+    return Verdict(count, head)
+
+
+def _fault(row: AuditRow, before: bytes | None) -> str:
+    if before is not None and row.previous != before:
+        return "does not follow the row before it: a row was taken out, put in or moved"
+    if row.hash != row_hash(row):
+        return "is not what was written: its words were changed"
+    return ""
