@@ -58,10 +58,27 @@ def open_secret_box(settings: Settings) -> SecretBox:
     Raises:
         InvalidSettings: the key file cannot be read or made, or holds no key.
     """
-    path = settings.secrets_dir / "portal" / NAME
+    path = portal_secrets(settings) / NAME
     try:
         if not path.is_file():
-            _make(path)
+            make_key_file(path)
+    except OSError as error:
+        raise InvalidSettings("the portal's key cannot be read or made", field="JEJAK_SECRETS") from error
+    return SecretBox(read_key_file(path))
+
+
+def portal_secrets(settings: Settings) -> Path:
+    """Return the folder of the portal's keys."""
+    return settings.secrets_dir / "portal"
+
+
+def read_key_file(path: Path) -> bytes:
+    """Return the 32 bytes of a key file.
+
+    Raises:
+        InvalidSettings: it cannot be read, or holds no key.
+    """
+    try:
         key = base64.urlsafe_b64decode(path.read_text().strip() + "=")
     except OSError as error:
         raise InvalidSettings("the portal's key cannot be read or made", field="JEJAK_SECRETS") from error
@@ -69,13 +86,13 @@ def open_secret_box(settings: Settings) -> SecretBox:
         raise InvalidSettings("the portal's key is none", field="JEJAK_SECRETS") from error
     if len(key) != KEY_BYTES:
         raise InvalidSettings("the portal's key is none", field="JEJAK_SECRETS")
-    return SecretBox(key)
+    return key
 
 
-def _make(path: Path) -> None:
-    """Make the file, private and whole; of two processes the first one's stays."""
+def make_key_file(path: Path) -> None:
+    """Make a file with a new key, private and whole; of two processes the first one's stays."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f".{NAME}.{secrets.token_hex(8)}")
+    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(secrets.token_urlsafe(KEY_BYTES))
         file.flush()
