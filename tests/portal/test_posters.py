@@ -12,7 +12,7 @@ from pathlib import Path
 import pypdfium2
 import pytest
 import zxingcpp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reportlab.pdfbase import pdfmetrics
 
@@ -55,6 +55,7 @@ def sheet(**changed: object) -> Sheet:
     return Sheet(**values | changed)  # type: ignore[arg-type]  # a test's own
 
 
+@settings(deadline=None)
 @given(
     facility_id=st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40)
     | st.just("RS-A")
@@ -163,6 +164,7 @@ acts = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(acts)
 def test_whatever_is_done_to_a_gate_one_version_counts_at_a_time_and_none_comes_back(
     done: list[tuple[str, int, int, int]],
