@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, Literal
 
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from portal import store
 from portal.bodies import (
@@ -71,7 +71,7 @@ async def list_traces(
     request: GateRequest,
     wanted: Annotated[
         Literal["", "pending", "open", "closed", "refused", "stale"],
-        Parameter(query="state", description="only those whose case or trace is in this state"),
+        QueryParameter(name="state", description="only those whose case or trace is in this state"),
     ] = "",
 ) -> CaseList:
     """List the cases of the caller's area and those he asked for, the newest 500, pending ones first.
