@@ -8,6 +8,7 @@ few seconds, for what the clock ends: traces that close, advice that is over, an
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import structlog
 
 from schemas.codec import Codec, encode
@@ -30,6 +31,7 @@ from tracing.job import Message, end_statuses
 from tracing.store import Connection, Cursor
 
 ROLE: Final = "jejak_standing"
+LINGER_MS: Final = 250  # asking what a change touches costs milliseconds however few come: changes are gathered
 
 _codec: Codec[VisitChange] = Codec(VisitChange)
 _log = structlog.get_logger(__name__)
@@ -144,5 +146,6 @@ def run(settings: Settings, slot: int) -> None:
     Raises:
         StopWorker: the process must end with its exit code.
     """
+    settings = msgspec.structs.replace(settings, linger_ms=max(settings.linger_ms, LINGER_MS))
     handler = StandingStore(settings, read_seal(settings))
     run_worker(settings, "standing", [VISIT.name], handler, slot, apply_all=[handler.apply_all], tick=handler.tick)
