@@ -5,18 +5,16 @@ what the witness told, nothing of the product (a test holds it).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 from zlib import crc32
 
-from ops.chaos import oracle
+from ops.chaos import heard, oracle
 from ops.chaos.diary import FAIL, OK, UNKNOWN
 from ops.chaos.told import STRENGTH, Decision, Result, Sent, Told, Who
 
-ALERT_LIMIT: Final = 50
-BANDS: Final = ((240, "240+"), (60, "60-239"), (30, "30-59"), (15, "15-29"), (0, "0-14"))
 RULE: Final = "kmk-4641-2021"
 
 Row = tuple[Any, ...]
@@ -68,12 +66,17 @@ def judge(told: Told, stored: Stored) -> Verdict:
     persons = _persons(told, stored, verdict)
     standing = _scans(told, stored, persons, verdict)
     verdicts = _decisions(told, stored, verdict)
-    visits, hours = _recomputed(standing, verdicts, facilities, stored.partitions)
+
+    def recomputed(some: dict[Who, Sent]) -> tuple[list[oracle.Visit], Rows]:
+        return _recomputed(some, verdicts, facilities, stored.partitions)
+
+    visits, hours = recomputed(standing)
     columns = ("facility", "class", "long", "check_in", "check_out", "in_estimated", "out_estimated", "role", "zones")
     join(verdict, "visit", columns, _visit_rows(visits), stored.visits)
     join(verdict, "hour", oracle.Hour.FIELDS, hours, stored.hours)
     _positions(told, stored, verdict)
-    _traces(told, stored, persons, visits, verdict)
+    early = _before_late(told, persons, standing, visits, recomputed)
+    _traces(told, stored, persons, (early, visits), verdict)
     if stored.topic_visits is not None:
         join(
             verdict,
@@ -209,6 +212,20 @@ def _recomputed(
     return visits, rows
 
 
+def _before_late(
+    told: Told,
+    persons: Mapping[str, str],
+    standing: Mapping[Who, Sent],
+    visits: Sequence[oracle.Visit],
+    recomputed: Callable[[dict[Who, Sent]], tuple[list[oracle.Visit], Rows]],
+) -> Sequence[oracle.Visit]:
+    """Return the visits as they were before the late scans came."""
+    late = {(persons.get(subject, subject), scan_id) for subject, scan_id in told.late}
+    theirs = {person for person, _ in late}
+    before = {who: sent for who, sent in standing.items() if who[0] in theirs and who not in late}
+    return [visit for visit in visits if visit.person not in theirs] + recomputed(before)[0] if late else visits
+
+
 def _visit_rows(visits: Iterable[oracle.Visit]) -> Rows:
     rows: Rows = {}
     for visit in visits:
@@ -232,6 +249,11 @@ def _positions(told: Told, stored: Stored, verdict: Verdict) -> None:
     applied, dead = sum(row[2] for row in mine), sum(row[4] for row in mine)
     if applied != len(stored.scans) + len(stored.decisions):
         verdict.add("wrong", f"positions: {applied} applied, {len(stored.scans) + len(stored.decisions)} are stored")
+    for (topic, one), row in stored.positions.items():
+        if row[1] - row[0] != sum(row[2:]):
+            verdict.add(
+                "wrong", f"positions: {topic}/{one} read {row[1] - row[0]} records, and {sum(row[2:])} are told"
+            )
     for letter in sorted(told.poison - stored.dead):
         verdict.add("lost", f"dead letter {_shown(letter)}: is missing")
     least = told.contradicting[STRENGTH[OK]]
@@ -242,7 +264,11 @@ def _positions(told: Told, stored: Stored, verdict: Verdict) -> None:
 
 
 def _traces(
-    told: Told, stored: Stored, persons: dict[str, str], visits: Sequence[oracle.Visit], verdict: Verdict
+    told: Told,
+    stored: Stored,
+    persons: dict[str, str],
+    visits: tuple[Sequence[oracle.Visit], Sequence[oracle.Visit]],
+    verdict: Verdict,
 ) -> None:
     must_results: Rows = {}
     positives: dict[str, Result] = {}
@@ -259,19 +285,24 @@ def _traces(
         must_cases[(person,)] = ("open", _day(result.date_onset), specimen, _day(result.date_isolation))
     found = {(person,): row[1:] for (person,), row in stored.cases.items()}
     join(verdict, "case", ("state", "date_onset", "date_specimen", "date_isolation"), must_cases, found)
+    early, final = (_exposures(some, stored, must_cases) for some in visits)
+    _contacts(stored, final, verdict)
+    _alerts(stored, early, final, verdict)
+
+
+def _exposures(visits: Iterable[oracle.Visit], stored: Stored, cases: Rows) -> dict[str, heard.Case]:
     by_facility: dict[str, list[oracle.Visit]] = defaultdict(list)
     by_person: dict[str, list[oracle.Visit]] = defaultdict(list)
     for visit in visits:
         by_facility[visit.facility.facility_id].append(visit)
         by_person[visit.person].append(visit)
-    exposures: dict[str, list[oracle.Exposure]] = {}
-    for (person,), row in stored.cases.items():
-        if (person,) in must_cases:
-            _, onset, specimen, isolation = must_cases[(person,)]
+    exposures: dict[str, heard.Case] = {}
+    for (person, *_), row in stored.cases.items():
+        if (person,) in cases:
+            _, onset, specimen, isolation = cases[(person,)]
             case = oracle.Case(person, onset or specimen, isolation)
             exposures[row[0]] = oracle.exposures_of(case, by_person[person], by_facility)
-    _contacts(stored, exposures, verdict)
-    _alerts(stored, exposures, verdict)
+    return exposures
 
 
 def _contacts(stored: Stored, exposures: dict[str, list[oracle.Exposure]], verdict: Verdict) -> None:
@@ -287,8 +318,8 @@ def _contacts(stored: Stored, exposures: dict[str, list[oracle.Exposure]], verdi
     join(verdict, "exposure", columns, must, stored.exposures)
     must_candidates: Rows = {}
     for case_id, some in exposures.items():
-        for person, met in _by_contact(some).items():
-            best = _longest(met)
+        for person, met in heard.by_contact(some).items():
+            best = heard.longest(met)
             must_candidates[case_id, RULE, met[0].own.person, person] = (
                 *(best.own.facility.facility_id, best.zone, best.other.role, min(one.start for one in met)),
                 *(max(one.end for one in met), sum(one.end - one.start for one in met), len(met)),
@@ -298,64 +329,32 @@ def _contacts(stored: Stored, exposures: dict[str, list[oracle.Exposure]], verdi
     join(verdict, "candidate", of_candidates, must_candidates, stored.candidates)
 
 
-def _alerts(stored: Stored, exposures: dict[str, list[oracle.Exposure]], verdict: Verdict) -> None:
-    """Each office hears of its own candidates, the first fifty by rank one by one, each once."""
-    must: Rows = {}
-    for case_id, some in exposures.items():
-        for office, ranked in _by_office(some).items():
-            told = ranked[:ALERT_LIMIT]
-            bands = Counter(_band(sum(e.end - e.start for e in met)) for _, met in ranked)
-            must[case_id, office, "summary", ""] = (len(ranked), len(told), tuple(sorted(bands.items())))
-            for rank, (person, met) in enumerate(told, start=1):
-                own = [one for one in met if office in _offices(one)]
-                shown = _longest(own or met)
-                day = oracle.local_day(shown.start, shown.own.facility.time_zone).isoformat()
-                band = _band(sum(e.end - e.start for e in met))
-                must[case_id, office, "added", person] = (shown.own.facility.facility_id, day, (band, rank))
+def _alerts(stored: Stored, early: Mapping[str, heard.Case], final: Mapping[str, heard.Case], verdict: Verdict) -> None:
+    """Each office hears of its own candidates, the first fifty by rank one by one, each once; and of what changes."""
+    must = {key: row for case_id, some in early.items() for key, row in heard.first_alerts(case_id, some).items()}
     found: Rows = {}
+    seen: set[Row] = set()
+    of_case: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for alert in stored.alerts:
         person = stored.names.get((alert["case_id"], alert["office"], alert["contact_ref"]), "?")
         key = alert["case_id"], alert["office"], alert["action"], person
-        if key in found:
+        if (*key, alert["version"]) in seen:
             verdict.add("double", f"alert {_shown(key)}: is there twice")
-        found[key] = alert["row"]
+        seen.add((*key, alert["version"]))
+        if alert["version"] == 1:
+            found[key] = alert["row"]
+        of_case[alert["case_id"]].append(alert | {"person": person})
         on_topic = None if stored.topic_alerts is None else stored.topic_alerts[alert["alert_id"]]
         if on_topic == 0:
             verdict.add("lost", f"alert {_shown(key)}: is not on the office's topic")
     join(verdict, "alert", ("facility or candidates", "date or one by one", "bands"), must, found)
+    verdict.looked_at["later alert"] = len(seen) - len(found)
+    for case_id in sorted(final.keys() | of_case.keys()):
+        for wrong in heard.heard_wrongly(early.get(case_id, []), final.get(case_id, []), of_case[case_id]):
+            verdict.add("wrong", f"alert {case_id} {_shown(wrong[:2])}: {wrong[2]}")
     strangers = set(stored.topic_alerts or ()) - {alert["alert_id"] for alert in stored.alerts}
     for alert_id in sorted(strangers):
         verdict.add("wrong", f"alert {alert_id}: is on a topic and in no table")
-
-
-def _by_contact(some: Iterable[oracle.Exposure]) -> dict[str, list[oracle.Exposure]]:
-    found: dict[str, list[oracle.Exposure]] = defaultdict(list)
-    for one in sorted(some, key=lambda e: (e.start, e.end)):
-        found[one.other.person].append(one)
-    return found
-
-
-def _by_office(some: Iterable[oracle.Exposure]) -> dict[str, list[tuple[str, list[oracle.Exposure]]]]:
-    offices: dict[str, list[tuple[str, list[oracle.Exposure]]]] = defaultdict(list)
-    contacts = _by_contact(some).items()
-    for person, met in sorted(contacts, key=lambda one: (-sum(e.end - e.start for e in one[1]), one[0])):
-        for office in {office for one in met for office in _offices(one)}:
-            offices[office].append((person, met))
-    return offices
-
-
-def _offices(one: oracle.Exposure) -> Iterator[str]:
-    district = one.own.facility.district
-    yield "d" + district.replace(".", "")
-    yield "p" + district[:2]
-
-
-def _longest(met: Sequence[oracle.Exposure]) -> oracle.Exposure:
-    return max(met, key=lambda one: (one.end - one.start, -one.start))
-
-
-def _band(overlap: int) -> str:
-    return next(name for minutes, name in BANDS if overlap >= minutes * oracle.MINUTE)
 
 
 def _day(text: str | None) -> date | None:

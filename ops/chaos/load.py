@@ -5,7 +5,7 @@ longest stay exactly, one instant for two scans. `ward` is a case with contacts 
 Standard library only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, timezone
 from random import Random
 from typing import Any, Final, NamedTuple
@@ -16,6 +16,7 @@ HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EDGE_EVERY: Final = 50
+EVENING: Final = 11 * HOUR  # after a ward's morning; long after everybody else has left
 # An inpatient whose exit is missing fills seven hundred hours: as rare as in a town.
 ROLES: Final = (*(("unknown", "outpatient", "outpatient", "visitor", "staff", "companion") * 5), "inpatient")
 LENGTHS: Final = (*((8 * MINUTE, 35 * MINUTE, 2 * HOUR, 5 * HOUR) * 4), 20 * HOUR, 70 * HOUR)
@@ -133,9 +134,10 @@ def heartbeat(seed: int, number: int, now: int) -> Body:
 
 
 class Ward(NamedTuple):
-    """A case to be, everybody he met, and the result that opens it."""
+    """A case to be, everybody he met, the scans that come after its trace has run, and the result that opens it."""
 
     scans: list[Body]
+    late: list[Body]
     result: Body
 
 
@@ -147,13 +149,14 @@ def ward(seed: int, number: int, until: int) -> Ward:
     onset = local.date()
     index = f"w{seed}-{number}-index"
     scans = [_body(rng, who, step) for who, step in _ward_steps(index, place, onset) if step.at <= until]
+    late = [_body(rng, who, step) for who, step in _late_steps(index, place, onset, number) if step.at <= until]
     dates: Body = {"date_onset": onset.isoformat()}
     if number % 2:
         dates["date_isolation"] = onset.isoformat()
     if number % 3 == 2:  # noqa: PLR2004 — a third: day zero is then the specimen's day
         dates.pop("date_onset")
     specimen = day_start(onset, 7) + 30 * MINUTE
-    return Ward(scans, _result(rng, index, f"W{seed}/{number}", specimen, "positive") | dates)
+    return Ward(scans, late, _result(rng, index, f"W{seed}/{number}", specimen, "positive") | dates)
 
 
 def day_start(day: date, offset_h: float) -> int:
@@ -234,13 +237,33 @@ def _ward_steps(index: str, place: Place, onset: date) -> Iterator[tuple[str, St
         (f"{stem}forgot", morning + 90 * MINUTE, None),
         (f"{stem}orphan", None, morning + HOUR),
         (f"{stem}after", after, after + quarter),
+        (f"{stem}stayed", morning + HOUR, None),
+        (f"{stem}evening", morning + EVENING + 10 * MINUTE, morning + EVENING + 50 * MINUTE),
     )
+    yield from _visitors(place, stays)
+    yield index, Step(morning + 30 * MINUTE, place, "zone", {"zone": "bangsal A", "role": "visitor"})
+
+
+def _late_steps(index: str, place: Place, onset: date, number: int) -> Iterator[tuple[str, Step]]:
+    """Yield what makes contacts come, change and go; in each third ward one thing alone, which must be enough."""
+    morning = day_start(onset - timedelta(days=1), place.offset_h) + 10 * HOUR
+    stem = index.removesuffix("index")
+    latecomer = (f"{stem}latecomer", morning + 20 * MINUTE, morning + 50 * MINUTE)
+    of_the_case = (index, morning + EVENING, morning + EVENING + HOUR)
+    known = (
+        (f"{stem}forgot", None, morning + 100 * MINUTE),
+        (f"{stem}stayed", None, morning + 90 * MINUTE),
+        (f"{stem}orphan", morning + 50 * MINUTE, None),
+    )
+    yield from _visitors(place, ((latecomer, of_the_case, *known), (of_the_case,), (latecomer,))[number % 3])
+
+
+def _visitors(place: Place, stays: Iterable[tuple[str, int | None, int | None]]) -> Iterator[tuple[str, Step]]:
     for who, check_in, check_out in stays:
         if check_in is not None:
             yield who, Step(check_in, place, "entrance", {"role": "visitor"})
         if check_out is not None:
             yield who, Step(check_out, place, "exit", {"role": "visitor"})
-    yield index, Step(morning + 30 * MINUTE, place, "zone", {"zone": "bangsal A", "role": "visitor"})
 
 
 def _body(rng: Random, who: str, step: Step) -> Body:

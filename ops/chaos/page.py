@@ -45,7 +45,7 @@ def page_of(report: dict[str, Any]) -> str:
     seconds = report["seconds"]
     told = (
         f"Seed {report['seed']}; faults: {', '.join(report['faults'])}. Load {seconds['load']} s, folded"
-        f" {seconds['folded_after']} s after it, positives {seconds['positives']} s;"
+        f" {seconds['folded_after']} s after it, positives {seconds['positives']} s, late scans {seconds['late']} s;"
         f" {report['machine']['cores']} cores, {report['machine']['system']}."
     )
     parts = [

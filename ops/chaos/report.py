@@ -28,7 +28,8 @@ class Facts:
     began: float
     loaded: float  # when the load was over
     settled: float
-    ended: float
+    traced: float  # when all was told of the positives
+    ended: float  # when all was told of the late scans
     faults: list[Done]
     looks: list[Look]
     told: Told
@@ -48,14 +49,14 @@ def recoveries(facts: Facts) -> list[Recovery]:
 
     A worker or the database: until the next commit (while several workers run, it may be another one's). The gate or
     the broker: until a request sent afterwards is answered with 200. The relay: the next row marked as published;
-    traces: their next commit. Where the load ended before, until all was folded: it was back by then.
+    traces and standing: their next commit. Where the load ended before, until all was folded: it was back by then.
     """
     answers = sorted((sent, answered) for sent, answered, got in facts.told.answered if got == OK)
     back: list[Recovery] = []
     for kill in facts.faults:
         if kill.kind == "kill":
             seconds = _next_sign(kill, facts.looks, answers) - kill.at
-            phase_end = facts.settled if kill.at < facts.settled else facts.ended
+            phase_end = next((at for at in (facts.settled, facts.traced) if kill.at < at), facts.ended)
             back.append(Recovery(kill.at - facts.began, kill.target, min(seconds, phase_end - kill.at)))
     return back
 
@@ -64,7 +65,7 @@ def _next_sign(kill: Done, looks: Sequence[Look], answers: Sequence[tuple[float,
     if kill.target in {"gate", "Kafka"}:
         first = bisect_left(answers, (kill.at, 0.0))
         return min((answered for _, answered in answers[first:]), default=float("inf"))
-    field = {"relay": "published", "traces": "traces"}.get(kill.target, "committed")
+    field = {"relay": "published", "traces": "traces", "standing": "standing"}.get(kill.target, "committed")
     return next((look.at for look in looks if look.at > kill.at and getattr(look, field) > kill.at), float("inf"))
 
 
@@ -89,7 +90,8 @@ def report_of(verdict: Verdict, facts: Facts) -> dict[str, Any]:
         "seconds": {
             "load": round(facts.loaded - facts.began, 1),
             "folded_after": round(facts.settled - facts.loaded, 1),
-            "positives": round(facts.ended - facts.settled, 1),
+            "positives": round(facts.traced - facts.settled, 1),
+            "late": round(facts.ended - facts.traced, 1),
         },
         "witness": {
             "requests": dict(told.requests),
@@ -102,6 +104,7 @@ def report_of(verdict: Verdict, facts: Facts) -> dict[str, Any]:
             "poison": len(told.poison),
             "contradicting": told.contradicting[STRENGTH[OK]],
             "results": len(told.results),
+            "late_scans": len(told.late),
         },
         "verdict": {
             "lost": verdict.lost,

@@ -31,11 +31,17 @@ TICK_S: Final = 0.05
 DECIDE_EVERY_S: Final = 2.0
 SETTLE_TIMEOUT_S: Final = 240.0
 WITNESS_TIMEOUT_S: Final = 180.0
-SOURCES: Final = ["scan.v1", "test-result.v1"]
+SOURCES: Final = ["scan.v1", "test-result.v1", "visit.v1"]
 OPEN: Final = """
     select (select count(*) from outbox where published_at is null) + (select count(*) from trace where due)
 """
-POSITIVES_FROM: Final = 1_000_000_000  # numbers of requests: each log has its own
+NUMBERS_FROM: Final = {"results": 1_000_000_000, "late": 2_000_000_000}  # of requests: each log has its own
+# After the load: who dies, one after the other, while the witness sends.
+VICTIMS: Final = {
+    "results": ("traces", "relay", "traces", "PostgreSQL", "standing", "gate", "Kafka"),
+    "late": ("standing", "visits", "standing", "relay", "PostgreSQL", "standing", "Kafka"),
+}
+SLOWLY: Final = {"results": 2.0, "late": 4.0}  # requests a second
 
 Say = Callable[[str], None]
 
@@ -65,7 +71,7 @@ def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Fact
         Unavailable: what was promised is not folded in time, or the installation does not start.
     """
     order.out.mkdir(parents=True, exist_ok=True)
-    logs = [order.out / f"{name}.jsonl" for name in ("beside", "witness", "positives")]
+    logs = [order.out / f"{name}.jsonl" for name in ("beside", "witness", "positives", "late")]
     for log in logs:
         log.unlink(missing_ok=True)
     until = int(now() * 1_000_000)
@@ -86,9 +92,14 @@ def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Fact
         _settle(ground, patience_s)
         settled = now()
         say(f"folded {settled - loaded:.1f} s after the load; now {order.wards} positives")
-        some = _faults_of_positives(order)
-        plan = _positives(plan, logs[2])
-        done += _disturb(ground, plan, some, aside, order)
+        done += _disturb(ground, _only(plan, "results", logs[2]), _faults_after(order, "results"), aside, order)
+        _settle(ground, patience_s)
+        traced = now()
+        say(f"told {traced - settled:.1f} s after the first positive; now the late scans of those he met")
+        late = Diary(logs[3])
+        late.begin(late=True)
+        late.close()
+        done += _disturb(ground, _only(plan, "late", logs[3]), _faults_after(order, "late"), aside, order)
         _settle(ground, patience_s)
         ended = now()
         stored = _read(ground)
@@ -102,6 +113,7 @@ def run_chaos(settings: Settings, order: Order, say: Say) -> tuple[Verdict, Fact
         began=began,
         loaded=loaded,
         settled=settled,
+        traced=traced,
         ended=ended,
         faults=done,
         looks=watch.looks,
@@ -145,22 +157,21 @@ def _share(seed: int) -> float:
     return Random(f"{seed}|share").uniform(0, 0.5)  # noqa: S311 — a simulation
 
 
-def _positives(plan: Plan, log: Path) -> Plan:
+def _only(plan: Plan, sends: str, log: Path) -> Plan:
     changes = {
         "log": str(log.absolute()),
-        "positives": True,
-        "first_number": POSITIVES_FROM,
-        "scans_per_s": 2.0,
+        "sends": sends,
+        "first_number": NUMBERS_FROM[sends],
+        "scans_per_s": SLOWLY[sends],
         "probe_every_s": 0.0,
     }
     return Plan(**(asdict(plan) | changes | {"scans_max": 0, "seconds": WITNESS_TIMEOUT_S}))
 
 
-def _faults_of_positives(order: Order) -> list[Fault]:
+def _faults_after(order: Order, sends: str) -> list[Fault]:
     if "kill" not in order.kinds:
         return []
-    names = ("traces", "relay", "traces", "PostgreSQL", "gate", "Kafka")
-    return [Fault(0.7 + 1.5 * number, "kill", (name,)) for number, name in enumerate(names)]
+    return [Fault(0.7 + 1.5 * number, "kill", (name,)) for number, name in enumerate(VICTIMS[sends])]
 
 
 def _disturb(ground: Ground, plan: Plan, faults: Sequence[Fault], aside: Beside, order: Order) -> list[Done]:
@@ -181,7 +192,7 @@ def _disturb(ground: Ground, plan: Plan, faults: Sequence[Fault], aside: Beside,
                 disturber.tick(now_s)
             else:
                 disturber.mend()
-            if now_s > decide_at and not plan.positives:
+            if now_s > decide_at and plan.sends == "load":
                 decide_at = now_s + DECIDE_EVERY_S
                 aside.decide(pick_scans(ground.settings, 2))
             ground.supervisor.tick()
@@ -198,21 +209,26 @@ def _disturb(ground: Ground, plan: Plan, faults: Sequence[Fault], aside: Beside,
 
 
 def _settle(ground: Ground, timeout_s: float) -> None:
-    """Look after the processes until everything that was sent is folded, traced and told."""
+    """Look after the processes until everything that was sent is folded, traced and told.
+
+    Twice in a row, with nothing new on the topics: the first look may come before the relay's last word is read.
+    """
     deadline = time.monotonic() + timeout_s
-    look_at = 0.0
+    look_at, before = 0.0, None
     while True:
         ground.supervisor.tick()
         if time.monotonic() > look_at:
-            if _is_settled(ground.settings):
+            ends = _settled_at(ground.settings)
+            if ends is not None and ends == before:
                 return
-            look_at = time.monotonic() + 1.0
+            look_at, before = time.monotonic() + 1.0, ends
         if time.monotonic() > deadline:
             raise Unavailable(f"not all is folded after {timeout_s:.0f} s; see {ground.settings.home / 'logs'}")
         time.sleep(TICK_S)
 
 
-def _is_settled(settings: Settings) -> bool:
+def _settled_at(settings: Settings) -> dict[tuple[str, int], int] | None:
+    """Return where the topics end, if all up to there is done; else nothing."""
     try:
         ends = beside.ends_of(settings, SOURCES)
         at = {
@@ -222,9 +238,9 @@ def _is_settled(settings: Settings) -> bool:
         ((still_open,),) = ask(settings, OPEN)
     except Exception as error:
         if isinstance(error, JejakError) or type(error).__module__.partition(".")[0] in {"psycopg2", "kafka"}:
-            return False  # somebody is still getting up
+            return None  # somebody is still getting up
         raise
-    return not still_open and all(at.get(place, 0) >= end for place, end in ends.items())
+    return ends if not still_open and all(at.get(place, 0) >= end for place, end in ends.items()) else None
 
 
 def _read(ground: Ground) -> Stored:

@@ -12,6 +12,7 @@ TARGETS: Final = (
     ("gate", 18),
     ("relay", 16),
     ("traces", 12),
+    ("standing", 8),
     ("Kafka", 12),
     ("PostgreSQL", 12),
 )
@@ -77,7 +78,7 @@ def _others(rng: Random, seconds: float, kinds: Sequence[str], poison: int) -> I
 
 def _one(rng: Random, at: float, kind: str, poison: int) -> Fault:
     if kind == "stop":
-        target = rng.choice(("visits", "visits", "traces", "relay", "gate", "Kafka", "PostgreSQL"))
+        target = rng.choice(("visits", "visits", "traces", "standing", "relay", "gate", "Kafka", "PostgreSQL"))
         server = target in {"Kafka", "PostgreSQL"}
         return Fault(at, kind, (target,), rng.uniform(2, 5) if server else rng.uniform(7, 10))
     if kind == "net":

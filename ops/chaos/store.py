@@ -121,8 +121,9 @@ def _read_cases(stored: Stored, ask: Ask) -> None:
 def _read_alerts(stored: Stored, ask: Ask) -> None:
     for case_id, office, person, ref in ask("select case_id, office, coalesce(person::text, ''), ref from reference"):
         stored.names[case_id, office, ref] = person
-    for alert_id, case_id, office, action, ref, data in ask(
-        "select alert_id, case_id, office, action, contact_ref, body -> 'data' from alert join trace using (trace_id)"
+    for alert_id, case_id, office, action, ref, version, data in ask(
+        "select alert_id, case_id, office, action, contact_ref, alert.revision, body -> 'data'"
+        " from alert join trace using (trace_id)"
     ):
         row: tuple[Any, ...]
         if action == "summary":
@@ -139,6 +140,7 @@ def _read_alerts(stored: Stored, ask: Ask) -> None:
                 "office": office,
                 "action": action,
                 "contact_ref": ref,
+                "version": version,
                 "row": row,
             }
         )

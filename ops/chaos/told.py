@@ -66,6 +66,7 @@ class Told:
     begin: dict[str, Any] = field(default_factory=dict)
     first: dict[Who, Sent] = field(default_factory=dict)  # of one identity what was sent first
     how: dict[Who, int] = field(default_factory=dict)  # STRENGTH of the best answer to it
+    late: set[Who] = field(default_factory=set)  # sent after the traces had run
     results: dict[str, tuple[Result, int]] = field(default_factory=dict)  # by result_id
     decisions: dict[Decision, int] = field(default_factory=dict)
     poison: set[tuple[str, int, int]] = field(default_factory=set)  # topic, partition, offset
@@ -89,12 +90,12 @@ def read_told(paths: Iterable[Path]) -> Told:
         waiting: dict[int, tuple[float, str, Any]] = {}
         for line in read_lines(path):
             if "begin" in line:
-                told.begin |= line["begin"]
+                told.begin |= line["begin"]  # with `late`: what is sent from here on is
             elif "op" in line:
                 waiting[line["n"]] = line["t"], line["op"], line["what"]
                 if line["op"] == "scans":
                     for body in line["what"]:
-                        told.first.setdefault(who_of(body), sent_of(body))
+                        _remember(told, body)
             else:
                 at, op, what = waiting.pop(line["n"])
                 told.requests[line["got"]] += 1
@@ -128,6 +129,14 @@ def sent_of(body: dict[str, Any]) -> Sent:
         body.get("device_seq"),
         body.get("poster_version"),
     )
+
+
+def _remember(told: Told, body: dict[str, Any]) -> None:
+    who = who_of(body)
+    if who not in told.first:
+        told.first[who] = sent_of(body)
+        if told.begin.get("late"):
+            told.late.add(who)
 
 
 def _take(told: Told, op: str, what: Any, answer: dict[str, Any]) -> None:  # noqa: ANN401 — JSON

@@ -16,6 +16,7 @@ LOOK: Final = """
         coalesce(sum(next_offset - first) filter (where topic = 'scan.v1'), 0)::bigint,
         coalesce(max(extract(epoch from updated_at)) filter (where topic = 'scan.v1'), 0)::float8,
         coalesce(max(extract(epoch from updated_at)) filter (where topic = 'test-result.v1'), 0)::float8,
+        coalesce(max(extract(epoch from updated_at)) filter (where topic = 'visit.v1'), 0)::float8,
         (select coalesce(extract(epoch from max(published_at)), 0)::float8 from outbox where published_at is not null),
         (select count(*) from outbox where published_at is null)
     from position
@@ -34,6 +35,7 @@ class Look(NamedTuple):
     folded: int  # records of scan.v1
     committed: float  # when a position of scan.v1 last moved
     traces: float  # when the traces' position last moved
+    standing: float  # when the standing worker's last did
     published: float
     waiting: int  # rows of the outbox
 

@@ -51,7 +51,7 @@ class Plan:
     late: bool = True  # seven days shuffled; else in the order of time
     wards: int = 4
     first_number: int = 1
-    positives: bool = False  # send the wards' results and nothing else
+    sends: str = "load"  # or "results", "late": only those of the wards, until each is answered
 
 
 @dataclass(order=True)
@@ -74,7 +74,7 @@ class Witness:
         self._rng = Random(f"{plan.seed}|witness")  # noqa: S311 — a simulation
         self._lock = threading.Lock()
         self._later: list[Later] = []
-        self._source = self._positives() if plan.positives else self._load()
+        self._source = {"load": self._load, "results": self._positives, "late": self._late}[plan.sends]()
         self._stop = threading.Event()
         self._sent_from = time.monotonic()
         self._due_scans = 0
@@ -150,7 +150,7 @@ class Witness:
 
     def _plan_again(self, request: Later, got: str, results: str) -> None:
         now, rng = time.monotonic(), self._rng
-        if got == UNKNOWN and (self.plan.positives or rng.random() < AGAIN_SHARE):
+        if got == UNKNOWN and (self.plan.sends != "load" or rng.random() < AGAIN_SHARE):
             again = Later(now + rng.uniform(0.5, 8), request.op, request.bodies, request.single)
             heapq.heappush(self._later, again)
         elif got == OK and request.op == "scans":
@@ -208,6 +208,13 @@ class Witness:
             result = load.ward(self.plan.seed, number, self.plan.until).result
             for _ in range(1 + number % 2):  # some are told twice
                 yield Later(0, "result", [result], single=True)
+
+    def _late(self) -> Iterator[Later]:
+        wards = [load.ward(self.plan.seed, number, self.plan.until).late for number in range(self.plan.wards)]
+        scans = [body for late in wards for body in late]
+        rng = Random(f"{self.plan.seed}|late")  # noqa: S311 — a simulation
+        for body in rng.sample(scans, len(scans)):
+            yield Later(0, "scans", [body], single=True)
 
 
 class _Caller:

@@ -18,6 +18,7 @@ import streams.visits
 import tracing.cases.alerts
 import tracing.cases.lookup
 import tracing.cases.rings
+import tracing.cases.touching
 import tracing.counts
 import tracing.exposure
 import tracing.histories
@@ -27,6 +28,7 @@ import tracing.store
 import tracing.visits
 import tracing.windows
 from streams.joining.store import JoiningStore, Part
+from streams.standing import StandingStore
 from streams.store import BatchStore, Result
 from streams.visits import VisitFold
 from tests.chaos.small import Killed
@@ -436,6 +438,56 @@ def an_alert_goes_to_another_office(patch: Patch) -> None:
 @bug("alert")
 def the_province_hears_nothing(patch: Patch) -> None:
     _after(patch, tracing.cases.alerts, "offices_of", lambda offices: {one for one in offices if one[0] == "d"})
+
+
+def _news(patch: Patch, change: Callable[[str, list[Any]], list[Any]]) -> None:
+    """Let the offices hear of something else; `change` gets the part of the news and what is in it."""
+    desk = tracing.cases.alerts._Desk
+    for part in ("_losses", "_changes"):
+        right = getattr(desk, part)
+        patch(desk, part, lambda *args, right=right, part=part: change(part, right(*args)))
+
+
+@bug("alert")
+def a_withdrawal_is_not_told(patch: Patch) -> None:
+    _news(patch, lambda part, news: [] if part == "_losses" else news)
+
+
+@bug("alert")
+def a_change_is_not_told(patch: Patch) -> None:
+    _news(patch, lambda part, news: [] if part == "_changes" else news)
+
+
+@bug("alert")
+def a_change_is_told_as_it_was(patch: Patch) -> None:
+    right = tracing.cases.alerts._Desk._changes
+
+    def changes(self: Any, was: Any, now: Any) -> Any:
+        return [one._replace(candidate=was[one.candidate.person]) for one in right(self, was, now)]
+
+    patch(tracing.cases.alerts._Desk, "_changes", changes)
+
+
+@bug("exposure")
+def a_late_visit_of_the_case_touches_no_trace(patch: Patch) -> None:
+    right = tracing.cases.touching._TOUCHED
+    patch(tracing.cases.touching, "_TOUCHED", right.replace('"case" c using (person) join', '"case" c on false join'))
+
+
+@bug("exposure")
+def a_late_visit_of_nobody_known_touches_no_trace(patch: Patch) -> None:
+    patch(tracing.cases.touching, "_spans", lambda *_: [])
+
+
+@bug("exposure")
+def a_trace_that_is_due_is_forgotten_now_and_then(patch: Patch) -> None:
+    right, it = StandingStore._run, _every(2)
+
+    def run(self: StandingStore, case_id: str, rule: str, person: str) -> None:
+        if it():
+            right(self, case_id, rule, person)
+
+    patch(StandingStore, "_run", run)
 
 
 @bug("exposure")

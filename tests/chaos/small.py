@@ -18,10 +18,11 @@ import msgspec
 from ops.chaos import load
 from ops.chaos.compare import Verdict, judge
 from ops.chaos.diary import FAIL, OK, UNKNOWN, Diary
+from ops.chaos.points.store import visit_changes
 from ops.chaos.store import read_stored
 from ops.chaos.told import read_told
 from ops.secrets import ensure_secret
-from ops.store import OPERATOR, fix_partitions, transaction
+from ops.store import OPERATOR, OWNER, fix_partitions, transaction
 from schemas.codec import encode
 from schemas.events import Scan, ScanDecision, TestResult
 from schemas.partition import partition_of
@@ -29,6 +30,7 @@ from schemas.settings import Settings
 from streams.batches import Batch, Log
 from streams.joining.store import JoiningStore
 from streams.sealing import read_seal
+from streams.standing import StandingStore
 from streams.traces import TraceStore
 from streams.visits import VisitFold
 
@@ -45,7 +47,8 @@ VERDICTS = (  # (step, verdict): at one step the stronger wins, else the later
     ((2, "flag"), (1, "void")),
     ((1, "flag"), (2, "clear")),
 )
-SCANS, RESULTS = "scan.v1", "test-result.v1"
+SCANS, RESULTS, VISITS = "scan.v1", "test-result.v1", "visit.v1"
+LATE_DAYS = 36_500  # whatever year it is, a trace of these days is open
 
 
 class Killed(BaseException):
@@ -60,6 +63,7 @@ class Small:
         self.log: dict[tuple[str, int], list[Any]] = defaultdict(list)
         self.kafka: dict[tuple[str, int], int] = {}  # what a consumer told Kafka: nothing of ours may believe it
         self.kills = 0
+        self._relayed = 0  # up to which row of the outbox
         self._path = folder / "witness.jsonl"
         self._diary = Diary(self._path, sync=False)
         self._random = Random(SEED)
@@ -71,9 +75,11 @@ class Small:
         ensure_secret(settings, "seal", "dead-letters")
         fix_partitions(settings)
         self._add_facilities()
+        with transaction(settings, OWNER) as conn, conn.cursor() as cur:
+            cur.execute("update setting_dated set value = %s where name = 'late_days_max'", (LATE_DAYS,))
 
     def run(self) -> Verdict:
-        """Send, fold, flag positives, trace, judge."""
+        """Send, fold, flag positives, trace, let late scans come, trace again, judge."""
         self._send()
         self._work_off(SCANS)
         for ward in self._wards:
@@ -81,6 +87,13 @@ class Small:
             self._append_result(ward.result)
             self._diary.answer(number, OK, r="1")
         self._work_off(RESULTS)
+        self._hear()
+        self._diary.begin(late=True)
+        late = [body for ward in self._wards for body in ward.late]
+        for body in self._random.sample(late, len(late)):
+            self._request([body], luck=1.0)
+        self._work_off(SCANS)
+        self._hear()
         self._diary.close()
         return judge(read_told([self._path]), read_stored(self.settings))
 
@@ -151,7 +164,7 @@ class Small:
         event = msgspec.convert({key: value for key, value in (body | stamped).items() if key != "subject"}, TestResult)
         self._append(RESULTS, partition_of(event.person_id, self.settings.partitions), encode(event))
 
-    def _append(self, topic: str, partition: int, value: bytes) -> int:
+    def _append(self, topic: str, partition: int, value: bytes | None) -> int:
         records = self.log[topic, partition]
         record = SimpleNamespace(offset=len(records), timestamp=UNTIL // 1000, key=b"key", value=value)
         records.append(record)
@@ -180,9 +193,19 @@ class Small:
                 continue
             return
 
+    def _hear(self) -> None:
+        """Let the standing worker hear of all that the fold left for the relay."""
+        for row, events in visit_changes(self.settings, self._relayed):
+            self._relayed = row
+            for partition, _, value in events:
+                self._append(VISITS, partition, value)
+        self._work_off(VISITS)
+
     def _worker(self, topic: str) -> Any:
         if topic == RESULTS:
             return TraceStore(self.settings, read_seal(self.settings))
+        if topic == VISITS:
+            return StandingStore(self.settings, read_seal(self.settings))
         return JoiningStore(
             self.settings, "jejak_visits", VisitFold(self.settings.partitions), read_seal(self.settings)
         )

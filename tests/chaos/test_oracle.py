@@ -10,7 +10,7 @@ from ops.chaos.oracle import DAY, HOUR, MINUTE, Facility, Scan
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = {"schemas", "tracing", "streams", "producers", "portal", "ops", "bench"}
-SECOND_OPINION = ("oracle", "compare", "told", "diary", "load")
+SECOND_OPINION = ("oracle", "compare", "heard", "told", "diary", "load")
 HOSPITAL = Facility("RS", "hospital", "Asia/Jakarta", "36.71")
 CLINIC = Facility("KL", "clinic", "Asia/Kathmandu", "36.71")
 START = 20_000 * DAY

@@ -41,7 +41,7 @@ def test_there_are_as_many_kills_and_as_much_poison_as_asked_for() -> None:
 def test_everything_is_killed_and_some_of_it_together() -> None:
     kills = [one for one in schedule(7, 3_000, ("kill",), kill_every_s=6, poison=1) if one.kind == "kill"]
     targets = Counter(target for one in kills for target in one.targets)
-    assert targets.keys() == {"visits", "gate", "relay", "traces", "Kafka", "PostgreSQL"}
+    assert targets.keys() == {"visits", "gate", "relay", "traces", "standing", "Kafka", "PostgreSQL"}
     assert any(len(one.targets) == 2 for one in kills)
 
 
