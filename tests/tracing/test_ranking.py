@@ -47,7 +47,14 @@ VISITS = st.builds(
 )
 
 
-def shapes(town: list[Visit], pairs: list[tuple[int, int]], begins: list[int]) -> Shapes:
+def shapes(
+    town: list[Visit],
+    pairs: list[tuple[int, int]],
+    begins: list[int],
+    *,
+    all_facilities: bool = False,
+    time_zone: str = ZONE,
+) -> Shapes:
     """Return what the product makes of meetings of rows of a town."""
     persons, facilities, zones = (
         np.array([ord(getattr(one, name)[:1] or "\0") for one in town], dtype=np.int64)
@@ -59,7 +66,8 @@ def shapes(town: list[Visit], pairs: list[tuple[int, int]], begins: list[int]) -
     one, other = (np.array(side, dtype=np.int64) for side in zip(*pairs, strict=True))
     met = Meetings(one, other, np.maximum(start[one], start[other]), np.minimum(end[one], end[other]))
     stays = Stays(visits, zones, 0, np.ones(len(town), dtype=np.bool_))
-    return shapes_of(stays, met, Hours(visits, facilities[one]).around(met), np.array(begins), ZONE)
+    hours = Hours(visits, None if all_facilities else facilities[one])
+    return shapes_of(stays, met, hours.around(met), np.array(begins), time_zone)
 
 
 def meetings(town: list[Visit]) -> dict[tuple[str, str], list[tuple[int, int]]]:
@@ -86,6 +94,21 @@ def test_a_shape_is_what_its_words_say(town: list[Visit]) -> None:
         expected = asdict(naive.shape([(town[i], town[j]) for i, j in rows], town, ZONE))
         for name, value in expected.items():
             assert isclose(getattr(got, name)[number], value, rel_tol=1e-9, abs_tol=1e-9), name
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(VISITS, min_size=2, max_size=10, unique=True))
+def test_a_visit_elsewhere_in_another_century_changes_no_shape(town: list[Visit]) -> None:
+    # So few visits over so many hours are counted another way.
+    found = meetings(town)
+    assume(found)
+    rows = [row for rows in found.values() for row in rows]
+    begins = np.cumsum([0, *(len(rows) for rows in found.values())])[:-1].tolist()
+    old = [visit("Z", -100_000, 1, 2), *(Visit("Z", f"{n}", "", at(-n, 1), at(-n, 2), recorded=True) for n in range(9))]
+    for one, other in zip(
+        shapes(town, rows, begins), shapes(town + old, rows, begins, all_facilities=True), strict=True
+    ):
+        assert one.tolist() == pytest.approx(other.tolist())
 
 
 @settings(max_examples=50, deadline=None)
@@ -181,6 +204,13 @@ def test_weeks_in_a_ward_weigh_as_the_days_on_which_they_met() -> None:
     assert got.share[0] == pytest.approx(24 / 72)
     both = shapes([patient, Visit("B", "F", "ward", at(3, 1), at(8, 1), recorded=True)], [(0, 1)], [0])
     assert (both.days[0], both.share[0]) == (6, pytest.approx(5 / 6))
+
+
+def test_a_day_that_a_zone_left_out_is_no_day_on_which_they_met() -> None:
+    # Samoa went from 29 to 31 December 2011 at 10:00 UTC.
+    begin = (datetime(2011, 12, 30, 8, tzinfo=UTC) - DAY) / timedelta(days=1)
+    town = [visit("A", 0, 24 * begin, 24 * begin + 4), visit("B", 0, 24 * begin, 24 * begin + 4)]
+    assert shapes(town, [(0, 1)], [0], time_zone="Pacific/Apia").days.tolist() == [2]
 
 
 def test_one_pair_alone_has_a_probability(model: Model) -> None:

@@ -12,9 +12,13 @@ from tracing.exposure import Flags, Ints, Visits
 from tracing.instants import HOUR_US
 
 Floats = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int32]
 DAY_HOURS: Final = 24  # around an arrival or a leaving: what share of a day's falls into the hours of both
 EXTRA: Final = 2
 BEFORE_HOURS: Final = 11  # of these, the hours before that in which the first of both came or left
+CELLS_MIN: Final = 1 << 20
+CELLS_PER_VISIT: Final = 5  # memory: 16 bytes each
+_LATEST: Final = 1 << 61  # after every year
 
 
 class Meetings(NamedTuple):
@@ -35,34 +39,55 @@ class Around(NamedTuple):
 
 
 class Hours:
-    """Check-ins and check-outs of every facility, sorted once to be asked many times."""
+    """Check-ins and check-outs of every facility, counted by clock hour once, to be asked many times.
+
+    Whatever is asked is asked for whole hours, so a few sums per facility and hour are all that is kept.
+    """
 
     def __init__(self, visits: Visits, facilities: Ints | None = None) -> None:
-        """Sort the visits of all facilities, or of some."""
+        """Count the visits of all facilities, or of some; facilities are numbered from 0."""
         self._visits = visits
-        self._facilities = np.unique(visits.facility if facilities is None else facilities)
-        rows = slice(None) if facilities is None else np.flatnonzero(np.isin(visits.facility, self._facilities))
-        facility = np.searchsorted(self._facilities, visits.facility[rows])
-        self._came = _Events(facility, visits.check_in[rows], self._facilities.size)
-        self._left = _Events(facility, visits.check_out[rows], self._facilities.size)
+        some = np.flatnonzero(np.bincount(visits.facility if facilities is None else facilities))
+        self._number = np.full(int(visits.facility.max(initial=-1)) + 1, -1, dtype=np.int64)
+        self._number[some] = np.arange(some.size)
+        number = self._number[visits.facility]
+        rows = slice(None) if facilities is None else np.flatnonzero(number >= 0)
+        number, came, left = number[rows], visits.check_in[rows], visits.check_out[rows]
+        self._first = int(came.min(initial=_LATEST)) // HOUR_US
+        last = int(left.max(initial=0)) // HOUR_US
+        self._width = max(last - self._first, 0) + 2  # one more than the last in which something happened
+        self._cells = _Cells(number * self._width - self._first, came, left, some.size * self._width)
 
     def knows(self, facilities: Ints) -> bool:
-        """Say whether these facilities were sorted."""
-        return bool(np.isin(facilities, self._facilities).all())
+        """Say whether these facilities were counted."""
+        return bool((self._number[facilities] >= 0).all())
 
     def around(self, met: Meetings) -> Around:
         """Return what was counted around each meeting."""
-        visits = self._visits
-        facility = np.searchsorted(self._facilities, visits.facility[met.one])
-        start, end = _floor(met.start), _ceil(np.maximum(met.end, met.start + 1))
-        present = self._person_us(facility, end) - self._person_us(facility, start)
+        visits, cells = self._visits, self._cells
+        base = self._number[visits.facility[met.one]] * self._width
+        begin, end = met.start // HOUR_US, -(-np.maximum(met.end, met.start + 1) // HOUR_US)
+        present = self._person_us(base, end) - self._person_us(base, begin)
         came = visits.check_in[met.one], visits.check_in[met.other]
         left = visits.check_out[met.one], visits.check_out[met.other]
-        return Around(present / (end - start), self._came.share(facility, *came), self._left.share(facility, *left))
+        crowd = present / ((end - begin) * HOUR_US)
+        return Around(crowd, self._share(cells.came, base, came), self._share(cells.left, base, left))
 
-    def _person_us(self, facility: Ints, at: Ints) -> Ints:
+    def _person_us(self, base: Ints, hour: Ints) -> Ints:
         """Return the time that everybody together had spent there; sums wrap around, their differences are exact."""
-        return self._came.time_since(facility, at) - self._left.time_since(facility, at)
+        place, cells = self._place(base, hour), self._cells
+        time: Ints = (cells.came[place] - cells.left[place]) * (hour * HOUR_US) - cells.times[place]
+        return time
+
+    def _share(self, counted: Counts, base: Ints, ends: tuple[Ints, Ints]) -> Floats:
+        """Return how usual an event between two instants was on that day."""
+        begin, end, day = hours_of(*ends)
+        near = counted[self._place(base, end)] - counted[self._place(base, begin)]
+        of_day = counted[self._place(base, day + DAY_HOURS)] - counted[self._place(base, day)]
+        return share_of(near, end - begin, np.maximum(of_day, near))
+
+    def _place(self, base: Ints, hour: Ints) -> Ints:
+        return self._cells.place(base + np.clip(hour - self._first, 0, self._width - 1))
 
 
 def share_of(near: Ints, hours: Ints, day: Ints) -> Floats:
@@ -74,50 +99,40 @@ def share_of(near: Ints, hours: Ints, day: Ints) -> Floats:
 
 
 def hours_of(one: Ints, other: Ints) -> tuple[Ints, Ints, Ints]:
-    """Return the clock hours in which both came: where they begin, where they end, and where the day around begins."""
+    """Return the clock hours of both and between: the first, the one after the last, where the day around begins."""
     first, last = np.minimum(one, other), np.maximum(one, other)
-    begin = _floor(first)
-    return begin, _floor(last) + HOUR_US, begin - BEFORE_HOURS * HOUR_US
+    begin = first // HOUR_US
+    return begin, last // HOUR_US + 1, begin - BEFORE_HOURS
 
 
-class _Events:
-    """Instants of facilities by clock hour; whatever is asked is asked for whole hours, so the hour is order enough."""
+class _Cells:
+    """What happened before each hour of each facility, and in all facilities before it: only differences say something.
 
-    def __init__(self, facility: Ints, at: Ints, facilities: int) -> None:
-        hour = at // HOUR_US
-        self._first = int(hour.min()) if hour.size else 0
-        self._hours = int(hour.max()) - self._first + 2 if hour.size else 1
-        keys = facility * self._hours + (hour - self._first)
-        order = np.argsort(keys)
-        self._keys = keys[order]
-        self._sums = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(at[order] - self._first * HOUR_US)])
-        self._begins = np.searchsorted(self._keys, np.arange(facilities + 1) * self._hours)
+    A cell is a facility's hour. Where those would be far more than the visits, only the cells are kept in which
+    something happened.
+    """
 
-    def time_since(self, facility: Ints, at: Ints) -> Ints:
-        """Return the time since every event before a full hour, added up."""
-        place, begin = self._before(facility, at), self._begins[facility]
-        since: Ints = (place - begin) * (at - self._first * HOUR_US) - (self._sums[place] - self._sums[begin])
-        return since
+    def __init__(self, base: Ints, came: Ints, left: Ints, cells: int) -> None:
+        """Count visits; `base` and the hour make the cell, of which there are so many."""
+        self._kept: Ints | None = None
+        if cells > CELLS_MIN + CELLS_PER_VISIT * base.size:
+            every = np.sort(np.concatenate([base + came // HOUR_US, base + left // HOUR_US]))
+            self._kept = every[np.diff(every, prepend=-1) > 0]
+            cells = self._kept.size
+        self.came, self.left = (np.zeros(cells + 1, dtype=np.int32) for _ in range(2))
+        self.times = np.zeros(cells + 1, dtype=np.int64)  # of check-ins less those of check-outs; wraps around
+        for ends, counts, sign in ((came, self.came, 1), (left, self.left, -1)):
+            cell = base + ends // HOUR_US
+            order = slice(None) if self._kept is None else np.argsort(cell)  # a search is fast in order only
+            after = self.place(cell[order]) + 1
+            np.add.at(counts, after, np.int32(1))
+            np.add.at(self.times, after, sign * ends[order])
+        for sums in (self.came, self.left, self.times):
+            np.cumsum(sums, out=sums)
 
-    def share(self, facility: Ints, one: Ints, other: Ints) -> Floats:
-        """Return how usual an event between two instants was on that day."""
-        begin, end, day = hours_of(one, other)
-        near = self._before(facility, end) - self._before(facility, begin)
-        of_day = self._before(facility, day + DAY_HOURS * HOUR_US) - self._before(facility, day)
-        return share_of(near, (end - begin) // HOUR_US, np.maximum(of_day, near))
-
-    def _before(self, facility: Ints, at: Ints) -> Ints:
-        """Return how many events of this and earlier facilities are before a full hour of this facility."""
-        hour = np.clip(at // HOUR_US - self._first, 0, self._hours - 1)
-        return np.searchsorted(self._keys, facility * self._hours + hour)
-
-
-def _floor(at: Ints) -> Ints:
-    return at - at % HOUR_US
-
-
-def _ceil(at: Ints) -> Ints:
-    return _floor(at + HOUR_US - 1)
+    def place(self, cell: Ints) -> Ints:
+        """Return where in the sums a cell stands."""
+        return cell if self._kept is None else np.searchsorted(self._kept, cell)
 
 
 def same_zone(one: Ints, other: Ints, unknown: int) -> tuple[Flags, Flags]:

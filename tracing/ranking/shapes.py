@@ -96,11 +96,21 @@ def _near(one: Ints, other: Ints) -> Flags:
 
 
 def _days(met: Meetings, time_zone: str) -> tuple[Ints, Ints]:
-    """Return the local days on which each meeting begins and ends; an end at midnight belongs to the day before."""
+    """Return the local days on which each meeting begins and ends; an end at midnight belongs to the day before.
+
+    A day that a zone left out, as Samoa did on 30 December 2011, is not counted.
+    """
     start, end = met.start, np.maximum(met.end - 1, met.start)
-    blocks, where = np.unique(np.concatenate([start, end]) // _STEADY_US, return_inverse=True)
-    offsets = np.array([offset_us(block * _STEADY_US, time_zone) for block in blocks.tolist()], dtype=np.int64)[where]
-    return (start + offsets[: start.size]) // DAY_US, (end + offsets[start.size :]) // DAY_US
+    first = int(start.min(initial=end.max(initial=0))) // _STEADY_US
+    one, other = start // _STEADY_US - first, end // _STEADY_US - first
+    number = np.zeros(int(max(one.max(initial=0), other.max(initial=0))) + 1, dtype=np.int64)
+    number[one], number[other] = 1, 1
+    blocks = np.flatnonzero(number)
+    offsets = np.array(
+        [offset_us((first + block) * _STEADY_US, time_zone) for block in blocks.tolist()], dtype=np.int64
+    )
+    number[blocks] = offsets - DAY_US * np.cumsum(np.diff(offsets, prepend=offsets[:1]) > DAY_US // 2)
+    return (start + number[one]) // DAY_US, (end + number[other]) // DAY_US
 
 
 def _days_touched(pair: Ints, first_day: Ints, last_day: Ints, begins: Ints) -> Ints:
@@ -137,9 +147,9 @@ def _share(
 
 def _time_of(visits: Visits, row: Ints, pair: Ints, pairs: int) -> Floats:
     """Return how long the visits of one side took, each once; whole microseconds, exact as floats."""
-    once = np.unique(pair * max(visits.person.size, 1) + row, return_index=True)[1]
-    row = row[once]
-    times: Floats = np.bincount(pair[once], visits.check_out[row] - visits.check_in[row], minlength=pairs).astype(
-        np.float64
-    )
+    time = visits.check_out[row] - visits.check_in[row]
+    several = np.flatnonzero((np.diff(pair, prepend=-1) == 0) | (np.diff(pair, append=-1) == 0))  # most met once
+    order = several[np.lexsort((row[several], pair[several]))]
+    time[order[1:][(np.diff(row[order]) == 0) & (np.diff(pair[order]) == 0)]] = 0
+    times: Floats = np.bincount(pair, time, minlength=pairs).astype(np.float64)
     return times
