@@ -11,6 +11,7 @@ from portal.accounts.mail import sending_mail
 from portal.desk import Desk
 from portal.openapi import openapi_config
 from portal.scan_door import ScanDoor
+from portal.vault.tending import tending_vault
 from portal.watch import Watched
 from portal.web.pages import answer_error, templates
 from portal.web.secret_box import open_secret_box
@@ -57,7 +58,7 @@ def build_app(desk: Desk, url: str = "") -> ASGIApp:
         csrf_config=csrf_config(box),
         exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=desk.settings.body_limit,
-        lifespan=[sending_mail],
+        lifespan=[sending_mail, tending_vault],
         on_shutdown=[accounts.passwords.close],
         logging_config=None,
         debug=False,

@@ -89,6 +89,14 @@ class Desk:
         known = self._vault.known_ids(subjects)
         return known if known is not None else await self._known(subjects)
 
+    async def tend_vault(self) -> None:
+        """Carry out erasures whose date has come, and learn of those and of keys that were changed.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        await self.read(self._vault.tend)
+
     async def send(self, events: Sequence[Event]) -> None:
         """Send the events to their topics; returns when Kafka has acknowledged all.
 

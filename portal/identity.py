@@ -2,38 +2,40 @@
 
 A person id is random and given once. The vault stores HMAC-SHA256(index key, type ":" value) → person id, and the
 value under AES-256-GCM with a key of the person's own, itself wrapped by the master key. Both keys are files outside
-the database. Erasure deletes the row, and with it the key; nobody else holds either.
+the database (`portal/vault/key_files.py`), and may be changed while gates work (`portal/vault/rotation.py`). Erasure
+deletes the row, and with it the key; nobody else holds either.
 """
 
-import base64
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal import store
 from portal.kept import Recent
 from portal.nik import FIELD, check_nik, known_regions
-from portal.store import Connection, VaultRow
-from schemas.errors import BadInput, InvalidSettings
+from portal.store import Connection, put_areas
+from portal.vault import store
+from portal.vault.key_files import (
+    PURPOSES,
+    Keys,
+    key_file,
+    key_folder,
+    make_keys,
+    other_keys,
+    proof_of,
+    read_key,
+    read_keys,
+)
+from portal.vault.sealing import open_sealed, seal
+from schemas.errors import BadInput, InvalidSettings, Unavailable
 from schemas.settings import Settings
 
-INDEX_VERSION: Final = 1
-MASTER_VERSION: Final = 1
-INDEX_FILE: Final = f"index-{INDEX_VERSION}"
-MASTER_FILE: Final = f"master-{MASTER_VERSION}"
-KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
 PERSON_BYTES: Final = 16
-ROW_VERSION: Final = 1  # of vault.person: bound into what is sealed, so that no old row can be put back in its place
 CACHED_HALF: Final = 350_000  # some 60 MiB: who came within the last minutes of a national peak comes again
 
 _numbered = re.compile(r"[A-Z0-9]{4,20}")
@@ -51,16 +53,17 @@ class Subject(msgspec.Struct, frozen=True):
 class Vault:
     """Gives person ids. Safe to share between threads; remembers the digests it has seen, never the values."""
 
-    def __init__(self, index_key: bytes, master_key: bytes) -> None:
-        self._index_key = index_key
-        self._master = AESGCM(master_key)
+    def __init__(self, keys: Keys, folder: Path, erased: int) -> None:
+        self._keys = keys
+        self._folder = folder
+        self._erased = self._erased_before = erased
         self._seen = Recent(CACHED_HALF)  # digest: the person id's bytes, then the district where it is known
 
     def known_ids(self, subjects: Sequence[Subject]) -> list[str] | None:
         """Return the person ids if all are remembered with their districts, else None; asks no database."""
-        ids = []
+        ids, index = [], self._keys.index
         for subject in subjects:
-            seen = self._seen.get(self._digest(subject.kind, subject.value))
+            seen = self._seen.get(digest_of(index, subject))
             if seen is None or (subject.district and subject.district.encode() != seen[PERSON_BYTES:]):
                 return None
             ids.append(seen[:PERSON_BYTES].hex())
@@ -71,60 +74,70 @@ class Vault:
 
         Two gates that meet a person at the same time get one id: the index decides. The caller commits, and only
         then may call `remember`.
+
+        Raises:
+            Unavailable: the keys were changed, and the new ones are not in their files here.
         """
-        digests = [self._digest(subject.kind, subject.value) for subject in subjects]
+        keys, digests, found = self._find(conn, subjects)
         wanted = dict(zip(digests, subjects, strict=True))
-        found = store.vault_find(conn, list(wanted))
         missing = sorted(wanted.keys() - found.keys())
         if missing:
-            rows = [self._seal(digest, wanted[digest]) for digest in missing]
-            store.vault_add(conn, rows, INDEX_VERSION, MASTER_VERSION)
-            found |= store.vault_find(conn, missing)
+            store.add(conn, keys.versions, [_new_person(keys, digest, wanted[digest]) for digest in missing])
+            found |= store.find(conn, keys.versions, missing) or {}
         moved = {
             found[digest][0]: subject.district
             for digest, subject in zip(digests, subjects, strict=True)
             if subject.district and found[digest][1] != subject.district
         }
         if moved:
-            store.put_areas(conn, sorted(moved.items()))
+            put_areas(conn, sorted(moved.items()))
         return [found[digest][0] for digest in digests]
 
     def remember(self, subjects: Sequence[Subject], ids: Sequence[str]) -> None:
         """Keep ids that are committed, the most recent ones."""
+        index = self._keys.index
         for subject, person in zip(subjects, ids, strict=True):
-            digest = self._digest(subject.kind, subject.value)
+            digest = digest_of(index, subject)
             district = subject.district.encode() or (self._seen.get(digest) or b"")[PERSON_BYTES:]
             self._seen.put(digest, bytes.fromhex(person) + district)
 
-    def check(self, conn: Connection) -> None:
-        """Open one stored person, if there is one.
+    def tend(self, conn: Connection) -> None:
+        """Carry out erasures whose date has come, and forget what is old: other keys, persons erased.
 
-        Raises:
-            InvalidSettings: these are not the keys the vault was written with: with them, everybody known would be
-                given a second id.
+        To be called every few seconds. What is remembered is forgotten once more at the next call: a request may
+        have been on its way.
         """
-        row = store.vault_sample(conn)
-        if row is None:
-            return
+        store.erase_due(conn)
+        versions, erased = store.state(conn)
+        if versions != self._keys.versions:
+            self._read_keys(conn)
+        if erased != self._erased_before:
+            self._seen = Recent(CACHED_HALF)
+        self._erased_before, self._erased = self._erased, erased
+
+    def _find(
+        self, conn: Connection, subjects: Sequence[Subject]
+    ) -> tuple[Keys, list[bytes], dict[bytes, tuple[str, str]]]:
+        """Return what is stored of the subjects, with the keys in use, which stay so while the transaction lasts."""
+        for _ in range(2):
+            keys = self._keys
+            digests = [digest_of(keys.index, subject) for subject in subjects]
+            found = store.find(conn, keys.versions, list(dict.fromkeys(digests)))
+            if found is not None:
+                return keys, digests, found
+            self._read_keys(conn)
+        raise Unavailable("the vault's keys are being changed")
+
+    def _read_keys(self, conn: Connection) -> None:
         try:
-            value = self._open(row)
-        except InvalidTag:
-            value = None
-        if value is None or not hmac.compare_digest(self._digest(row.kind, value), row.digest):
-            raise InvalidSettings("holds other keys than those the vault was written with", field="JEJAK_SECRETS")
+            self._keys = read_keys(store.keys(conn), self._folder)
+        except InvalidSettings as error:
+            raise Unavailable(f"the vault's keys were changed, and this gate has not got them: {error}") from error
 
-    def _digest(self, kind: str, value: str) -> bytes:
-        return hmac.digest(self._index_key, f"{kind}:{value}".encode(), "sha256")
 
-    def _seal(self, digest: bytes, subject: Subject) -> VaultRow:
-        person, own_key = secrets.token_hex(PERSON_BYTES), secrets.token_bytes(KEY_BYTES)
-        sealed = _encrypt(AESGCM(own_key), subject.value.encode(), _bound_to("sealed", person))
-        wrapped = _encrypt(self._master, own_key, _bound_to("wrapped_key", person))
-        return VaultRow(digest, person, subject.kind, sealed, wrapped)
-
-    def _open(self, row: VaultRow) -> str:
-        own_key = _decrypt(self._master, row.wrapped_key, _bound_to("wrapped_key", row.person))
-        return _decrypt(AESGCM(own_key), row.sealed, _bound_to("sealed", row.person)).decode()
+def digest_of(index_key: bytes, subject: Subject) -> bytes:
+    """Return what the vault finds a subject by."""
+    return hmac.digest(index_key, f"{subject.kind}:{subject.value}".encode(), "sha256")
 
 
 def normalise(kind: str, value: str, district: str, *, demo: bool) -> Subject:
@@ -142,34 +155,39 @@ def normalise(kind: str, value: str, district: str, *, demo: bool) -> Subject:
 
 
 def open_vault(conn: Connection, settings: Settings) -> Vault:
-    """Return the vault with the keys of its files, made now if the vault holds nobody yet.
+    """Return the vault with the keys of its files; in a vault that holds nobody they are made and written down now.
 
     Raises:
         InvalidSettings: a key file is missing though the vault holds people, is no key, or is another vault's.
     """
-    folder = settings.secrets_dir / "vault"
-    if store.vault_sample(conn) is None and not all((folder / name).is_file() for name in (INDEX_FILE, MASTER_FILE)):
+    folder = key_folder(settings)
+    if not store.keys(conn):
+        _write_down_first_keys(conn, folder)
+    _, erased = store.state(conn)
+    return Vault(read_keys(store.keys(conn), folder), folder, erased)
+
+
+def _write_down_first_keys(conn: Connection, folder: Path) -> None:
+    """Write down proofs of the first keys; where people are stored already, one of them must open."""
+    row = store.sample(conn)
+    if row is None:
         make_keys(folder)
-    vault = Vault(_read_key(folder / INDEX_FILE), _read_key(folder / MASTER_FILE))
-    vault.check(conn)
-    return vault
+    index, master = (read_key(key_file(folder, purpose, 1)) for purpose in PURPOSES)
+    if row is not None:
+        try:
+            value = open_sealed({1: master}, store.Sealed(row.person, row.kind, row.sealed, row.wrapped_key, 1))
+        except InvalidTag as error:
+            raise other_keys() from error
+        if not hmac.compare_digest(digest_of(index, Subject(row.kind, value)), row.digest):
+            raise other_keys()
+    for purpose, key in zip(PURPOSES, (index, master), strict=True):
+        store.register(conn, purpose, proof_of(key, purpose, 1))
 
 
-def make_keys(folder: Path) -> None:
-    """Make the key files that are missing, private and whole; of two processes the first one's stay.
-
-    Only for a vault that holds nobody yet.
-    """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (INDEX_FILE, MASTER_FILE):
-        new = folder / f".{name}.{secrets.token_hex(8)}"
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            (folder / name).hardlink_to(new)
-        new.unlink()
+def _new_person(keys: Keys, digest: bytes, subject: Subject) -> store.NewPerson:
+    person = secrets.token_hex(PERSON_BYTES)
+    sealed, wrapped = seal(keys.master, person, subject.value)
+    return store.NewPerson(digest, person, subject.kind, sealed, wrapped)
 
 
 def _spell_number(name: str) -> Callable[[str], str]:
@@ -196,28 +214,3 @@ _SPELLINGS: Final[dict[str, Callable[[str], str]]] = {
     "temporary": _spell_free,
     "test": _spell_free,
 }
-
-
-def _bound_to(column: str, person: str) -> bytes:
-    return f"vault.person|{column}|{person}|{ROW_VERSION}".encode()
-
-
-def _encrypt(key: AESGCM, clear: bytes, bound_to: bytes) -> bytes:
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + key.encrypt(nonce, clear, bound_to)
-
-
-def _decrypt(key: AESGCM, sealed: bytes, bound_to: bytes) -> bytes:
-    return key.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], bound_to)
-
-
-def _read_key(path: Path) -> bytes:
-    try:
-        key = base64.urlsafe_b64decode(path.read_text().strip() + "=")
-    except OSError as error:
-        raise InvalidSettings(f"cannot be read: {path}", field="JEJAK_SECRETS") from error
-    except ValueError as error:
-        raise InvalidSettings(f"is no key: {path}", field="JEJAK_SECRETS") from error
-    if len(key) != KEY_BYTES:
-        raise InvalidSettings(f"is no key of {KEY_BYTES} bytes: {path}", field="JEJAK_SECRETS")
-    return key

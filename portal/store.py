@@ -1,6 +1,6 @@
 """All SQL of the front door, and its small pool of connections. The one who holds the connection commits.
 
-Only the vault's functions touch the vault's tables, and only `portal/identity.py` calls them.
+The vault has a store of its own (`portal/vault/store.py`).
 """
 
 import threading
@@ -87,16 +87,6 @@ class ResultRow(msgspec.Struct, frozen=True):
     case_id: str | None
     case_state: str | None
     area: str | None
-
-
-class VaultRow(msgspec.Struct, frozen=True):
-    """A person as the vault keeps it: nothing of it can be read without the keys outside the database."""
-
-    digest: bytes
-    person: str  # 32 hex digits
-    kind: str
-    sealed: bytes
-    wrapped_key: bytes
 
 
 class Pool:
@@ -313,51 +303,11 @@ def append_audit(conn: Connection, who: str, what: str, which: str, why: str = "
         cursor.execute("select append_audit(%s, %s, %s, %s)", (who, what, which, why))
 
 
-# The vault
-
-
-def vault_find(conn: Connection, digests: Sequence[bytes]) -> dict[bytes, tuple[str, str]]:
-    """Return person id and district of residence (or '') by digest, for those that are known."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "select digest, replace(i.person::text, '-', ''), coalesce(district, '') from vault.identifier i"
-            " left join person_area a on a.person = i.person where digest = any(%s)",
-            (list(digests),),
-        )
-        return {bytes(digest): (person, district) for digest, person, district in cursor.fetchall()}
-
-
-def vault_add(conn: Connection, rows: Sequence[VaultRow], index_version: int, key_version: int) -> None:
-    """Add persons whose digest is not there yet; where another transaction was first, its person stays.
-
-    `rows` in the order of their digests: two gates that add the same persons then wait instead of dead-locking.
-    """
-    columns = list(zip(*(msgspec.structs.astuple(row) for row in rows), strict=True))
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "with given as (select * from unnest(%s::bytea[], %s::uuid[], %s::text[], %s::bytea[], %s::bytea[])"
-            " as g(digest, person, kind, sealed, wrapped_key)),"
-            " named as (insert into vault.identifier (digest, key_version, person)"
-            " select digest, %s, person from given order by digest on conflict do nothing returning person)"
-            " insert into vault.person (person, kind, sealed, wrapped_key, key_version)"
-            " select person, kind, sealed, wrapped_key, %s from given join named using (person)",
-            (*map(list, columns), index_version, key_version),
-        )
-
-
-def vault_sample(conn: Connection) -> VaultRow | None:
-    """Return any one person, or None when the vault is empty."""
-    with conn.cursor() as cursor:
-        cursor.execute(
-            "select digest, replace(p.person::text, '-', ''), kind, sealed, wrapped_key from vault.person p"
-            " join vault.identifier i on i.person = p.person limit 1"
-        )
-        row = cursor.fetchone()
-        return VaultRow(bytes(row[0]), row[1], row[2], bytes(row[3]), bytes(row[4])) if row else None
+# Residence
 
 
 def put_areas(conn: Connection, areas: Sequence[tuple[str, str]]) -> None:
-    """Store the district of residence of persons; given in the order of their ids, as `vault_add` is of digests."""
+    """Store the district of residence of persons, given in the order of their ids: so two gates never dead-lock."""
     with conn.cursor() as cursor:
         cursor.execute(
             "insert into person_area (person, district) select * from unnest(%s::uuid[], %s::text[])"

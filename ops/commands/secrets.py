@@ -7,7 +7,7 @@ import click
 from ops.commands.topics import read_areas
 from ops.secrets import ensure_secret
 from ops.store import OWNER, SERVICE_ROLES, SUPERUSER
-from portal import identity
+from portal.vault.key_files import key_folder, make_keys
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import SERVICES, office_of, office_user
@@ -38,5 +38,5 @@ def make_secrets(settings: Settings, areas: Iterable[str] = ()) -> int:
     for role in (SUPERUSER, OWNER, *SERVICE_ROLES):
         ensure_secret(settings, "database", role)
     ensure_secret(settings, "seal", "dead-letters")
-    identity.make_keys(settings.secrets_dir / "vault")
+    make_keys(key_folder(settings))
     return sum(path.is_file() for path in settings.secrets_dir.rglob("*"))

@@ -6,14 +6,21 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
+import psycopg2
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from ops.store import OWNER, connect
+from ops.store import OPERATOR, OWNER, connect, transaction
 from portal import store
-from portal.identity import Subject, Vault, make_keys, normalise, open_vault
+from portal.identity import Subject, Vault, digest_of, normalise, open_vault
+from portal.vault import store as vault_store
+from portal.vault.key_files import Keys, key_folder, make_keys, read_keys
+from portal.vault.sealing import open_sealed, seal
+from portal.vault.store import Sealed, Versions
 from schemas.errors import BadInput, InvalidSettings
 from schemas.settings import Settings
+
+FIRST = Versions(1, 1)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +97,8 @@ def test_a_transaction_undone_gives_nobody_an_id(settings: Settings) -> None:
         give_and_fail()
     assert vault.known_ids(people(5_000, 1)) is None
     with gate_connection(settings) as conn:
-        assert store.vault_find(conn, [vault._digest("temporary", "BED 5000")]) == {}
+        digest = digest_of(keys_of(settings).index, people(5_000, 1)[0])
+        assert vault_store.find(conn, FIRST, [digest]) == {}
 
 
 def test_the_residence_is_kept_apart_and_may_change(settings: Settings) -> None:
@@ -114,16 +122,11 @@ def test_the_residence_is_kept_apart_and_may_change(settings: Settings) -> None:
 def test_without_the_right_keys_the_vault_does_not_open(settings: Settings, tmp_path: Path) -> None:
     vault = vault_of(settings)
     with gate_connection(settings) as conn:
-        vault.person_ids(conn, people(7_000, 1))
-        row = store.vault_sample(conn)
-    assert row is not None
+        (person,) = vault.person_ids(conn, people(7_000, 1))
+    row = taken_out(settings, person)
     assert b"BED" not in row.sealed + row.wrapped_key
-    assert vault._open(row).startswith("BED")
-    for folder in ("vault", "database"):
-        (tmp_path / folder).mkdir()
-    for file in settings.secrets_dir.joinpath("database").iterdir():
-        (tmp_path / "database" / file.name).write_bytes(file.read_bytes())
-    elsewhere = msgspec.structs.replace(settings, secrets=str(tmp_path))
+    assert open_sealed(keys_of(settings).masters, row) == "BED 7000"
+    elsewhere = elsewhere_of(settings, tmp_path)
     with gate_connection(elsewhere) as conn, pytest.raises(InvalidSettings, match="index-1"):
         open_vault(conn, elsewhere)
     make_keys(tmp_path / "vault")
@@ -131,12 +134,133 @@ def test_without_the_right_keys_the_vault_does_not_open(settings: Settings, tmp_
         open_vault(conn, elsewhere)
 
 
-def test_a_sealed_value_moved_to_another_persons_row_does_not_open(settings: Settings) -> None:
+def test_a_vault_from_before_keys_were_written_down_opens_with_its_own_keys_only(
+    fresh_database: Callable[[], Settings], tmp_path: Path
+) -> None:
+    settings = fresh_database()
     vault = vault_of(settings)
-    one, other = (vault._seal(b"", subject) for subject in people(8_000, 2))
-    assert vault._open(one) == "BED 8000"
-    with pytest.raises(InvalidTag):
-        vault._open(msgspec.structs.replace(one, person=other.person))
+    with gate_connection(settings) as conn:
+        ids = vault.person_ids(conn, people(0, 1))
+    with transaction(settings, OWNER) as conn:
+        conn.cursor().execute("delete from vault.key")
+    elsewhere = elsewhere_of(settings, tmp_path)
+    with gate_connection(elsewhere) as conn, pytest.raises(InvalidSettings, match="index-1"):
+        open_vault(conn, elsewhere)
+    make_keys(tmp_path / "vault")
+    with gate_connection(elsewhere) as conn, pytest.raises(InvalidSettings, match="other keys"):
+        open_vault(conn, elsewhere)
+    with gate_connection(settings) as conn:
+        assert vault_of(settings).person_ids(conn, people(0, 1)) == ids
+
+
+def elsewhere_of(settings: Settings, folder: Path) -> Settings:
+    """Return settings with the same passwords and no keys of the vault."""
+    for name in ("vault", "database"):
+        (folder / name).mkdir()
+    for file in settings.secrets_dir.joinpath("database").iterdir():
+        (folder / "database" / file.name).write_bytes(file.read_bytes())
+    return msgspec.structs.replace(settings, secrets=str(folder))
+
+
+def keys_of(settings: Settings) -> Keys:
+    with gate_connection(settings) as conn:
+        return read_keys(vault_store.keys(conn), key_folder(settings))
+
+
+def taken_out(settings: Settings, person: str) -> Sealed:
+    with transaction(settings, OPERATOR) as conn:
+        ticket = vault_store.ask(conn, "ani", "open", person, "a complaint")
+    with transaction(settings, OPERATOR) as conn:
+        row = vault_store.take_out(conn, ticket, person)
+    assert row is not None
+    return row
+
+
+def test_a_sealed_value_moved_to_another_persons_row_does_not_open() -> None:
+    one, other = "0" * 32, "1" * 32
+    row = Sealed(one, "temporary", *seal(b"m" * 32, one, "BED 8000"), 1)
+    assert open_sealed({1: b"m" * 32}, row) == "BED 8000"
+    for changed in (msgspec.structs.replace(row, person=other), msgspec.structs.replace(row, key_version=2)):
+        with pytest.raises(InvalidTag):
+            open_sealed({1: b"m" * 32, 2: b"n" * 32}, changed)
+
+
+# Who sees what is sealed
+
+
+@pytest.fixture
+def person(settings: Settings) -> str:
+    with gate_connection(settings) as conn:
+        return vault_of(settings).person_ids(conn, people(9_000, 1))[0]
+
+
+@pytest.mark.parametrize("role", ["jejak_gate", OPERATOR])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *("select * from vault.person", "select digest from vault.identifier", "select * from vault.key"),
+        *("insert into vault.ticket (principal, purpose) values ('i', 'index')", "select * from vault.erasure"),
+        *("update vault.identifier set person = person", "delete from vault.person", "truncate vault.newcomer"),
+        "select vault.check_ticket(1, 'open', null)",
+        "insert into audit (principal, action, object, previous, hash) values ('i', 'a', 'o', '', '')",
+    ],
+)
+def test_no_service_and_no_operator_touches_the_vaults_tables(settings: Settings, role: str, statement: str) -> None:
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), transaction(settings, role) as conn:
+        conn.cursor().execute(statement)
+
+
+@pytest.mark.parametrize("role", ["jejak_visits", "jejak_traces", "jejak_relay", "jejak_standing"])
+@pytest.mark.parametrize("call", ["vault.state()", "vault.keys()", "vault.find(1, 1, '{}')", "vault.erase_due()"])
+def test_other_services_cannot_even_ask_the_vault(settings: Settings, role: str, call: str) -> None:
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), transaction(settings, role) as conn:
+        conn.cursor().execute(f"select {call}")
+
+
+@pytest.mark.parametrize(
+    "call", ["vault.ask('i', 'open', null, '')", "vault.open(1, null)", "vault.to_index(1, 1, null, 1)"]
+)
+def test_the_gate_cannot_see_what_is_sealed(settings: Settings, call: str) -> None:
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), transaction(settings, "jejak_gate") as conn:
+        conn.cursor().execute(f"select {call}")
+
+
+def test_who_sees_an_identity_stands_in_the_audit_even_if_he_takes_it_back(settings: Settings, person: str) -> None:
+    before = audited(settings)
+    taken_out(settings, person)
+    assert audited(settings)[len(before) :] == [("ani", "identity opened", person, "a complaint")]
+    with closing(connect(settings, OPERATOR)) as conn:
+        ticket = vault_store.ask(conn, "budi", "open", person, "")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):  # in the same transaction
+            vault_store.take_out(conn, ticket, person)
+        conn.rollback()
+        conn.cursor().execute("savepoint s")
+        ticket = vault_store.ask(conn, "budi", "open", person, "")
+        conn.cursor().execute("release savepoint s")
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            vault_store.take_out(conn, ticket, person)
+        conn.rollback()
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):  # it was taken back
+            vault_store.take_out(conn, ticket, person)
+
+
+def test_a_ticket_is_good_for_its_person_purpose_and_hour_only(settings: Settings, person: str) -> None:
+    with transaction(settings, OPERATOR) as conn:
+        ticket = vault_store.ask(conn, "ani", "open", person, "")
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), transaction(settings, OPERATOR) as conn:
+        vault_store.take_out(conn, ticket, "0" * 32)
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), transaction(settings, OPERATOR) as conn:
+        vault_store.to_index(conn, ticket, 1, "0" * 32, 10)
+    with transaction(settings, OWNER) as conn:
+        conn.cursor().execute("update vault.ticket set ends_at = now() where ticket = %s", (ticket,))
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege), transaction(settings, OPERATOR) as conn:
+        vault_store.take_out(conn, ticket, person)
+
+
+def audited(settings: Settings) -> list[tuple[str, str, str, str]]:
+    with transaction(settings, OPERATOR) as conn, conn.cursor() as cursor:
+        cursor.execute("select principal, action, object, reason from audit order by id")
+        return cursor.fetchall()
 
 
 def test_of_keys_made_twice_the_first_stay_and_are_private(tmp_path: Path) -> None:
@@ -148,6 +272,10 @@ def test_of_keys_made_twice_the_first_stay_and_are_private(tmp_path: Path) -> No
     assert [file.name for file in files] == ["index-1", "master-1"]
     assert [file.read_text() for file in sorted((tmp_path / "vault").iterdir())] == before
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    for file in files:
+        file.rename(file.with_name(file.name.replace("-1", "-2")))
+    make_keys(tmp_path / "vault")
+    assert [file.name for file in sorted((tmp_path / "vault").iterdir())] == ["index-2", "master-2"]
 
 
 @pytest.mark.parametrize("kind", ["passport", "kitas"])
