@@ -28,10 +28,23 @@ class Intake:
         self._in_hand: set[Partition] = set()
         self._changed = asyncio.Event()
 
+    def __len__(self) -> int:
+        """Return how many events wait."""
+        return len(self._events)
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether so much waits that no more is taken in."""
+        return self._records >= SHARE * self._records_max
+
     async def put(self, event: Event) -> None:
         """Add an event; waits while too much waits already."""
-        while self._records >= SHARE * self._records_max:
+        while self.is_full:
             await self._change()
+        self.add(event)
+
+    def add(self, event: Event) -> None:
+        """Add an event, however much waits."""
         self._events.append(event)
         self._records += len(event.value)
         self._changed.set()
@@ -41,8 +54,13 @@ class Intake:
 
         Their partitions are in the taker's hand until it says `done`.
         """
-        while not (taken := self._chosen()):
+        while not (taken := self.take_now()):
             await self._change()
+        return taken
+
+    def take_now(self) -> list[Event]:
+        """Return the events for one transaction as `take` does; nothing where none may begin now."""
+        taken = self._chosen()
         chosen = set(map(id, taken))
         self._events = deque(event for event in self._events if id(event) not in chosen)
         self._records -= _records(taken)

@@ -1,8 +1,9 @@
 """One world: a log, a database in memory, a consumer group of workers; a schedule of numbers decides what happens next.
 
-The workers run the product's own steps (`fold_parts`, `VisitFold`, `rounds`, `due_records`, `Ranges`); the consumer
-group, the broker and the database are models. When the schedule ends, nothing goes wrong any more, and what was begun
-is finished; then the database must be the pure fold of the log.
+The workers run the product's own steps (`Intake`, `rounds`, `fold_parts`, `VisitFold`, `due_records`, `Ranges`), each
+with two transactions at once as the visits worker has them; the consumer group, the broker and the database are
+models. When the schedule ends, nothing goes wrong any more, and what was begun is finished; then the database must be
+the pure fold of the log.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,16 +14,16 @@ from typing import Any, Final
 from ops.simulation.tables import Database, Died, MemoryLedger, Tables, Transaction
 from schemas.errors import GapInLog
 from streams.batches import Batch
-from streams.intake import rounds
+from streams.intake import Intake, rounds
 from streams.joining.store import Part, fold_parts
 from streams.ranges import Ranges
 from streams.store import RunFirst, Source
-from streams.visits import VisitFold
+from streams.visits import THREADS, VisitFold
 
 PARTITIONS: Final = 2
 WORKERS: Final = 2
 TOPIC: Final = "scan.v1"
-INTAKE_MAX: Final = 3
+RECORDS_MAX: Final = 4  # of a transaction
 STEPS_MAX: Final = 600
 
 Log = dict[int, list[Any]]  # partition → records
@@ -37,6 +38,8 @@ class Protocol:
 
     locking = True
     ledger = MemoryLedger()
+    intake: type[Intake] = Intake
+    ranges: Callable[[], Ranges[int]] = Ranges
 
     def begin(self, database: Database, kafka: dict[int, int], partition: int) -> int:
         """Return where to begin reading: PostgreSQL's position, never Kafka's committed offset."""
@@ -50,8 +53,58 @@ class Protocol:
     acks_before_commit = False
 
 
+class Hand:
+    """A database thread of a worker; its life is a generator that yields before every step."""
+
+    def __init__(self, worker: "Worker") -> None:
+        self.worker = worker
+        tables = Tables(worker.world.database)
+        self.work = VisitFold(PARTITIONS, tables, tables.write_outboxes)
+        self.work.opened(None)  # type: ignore[arg-type] # a transaction stands in for a cursor
+        self.taken: list[Any] = []
+        self.transaction: Transaction | None = None
+        self.waits_for: frozenset[int] = frozenset()  # partitions it will lock
+        self.life = self._live()
+
+    def _live(self) -> Iterator[None]:
+        protocol = self.worker.world.protocol
+        while True:
+            while not (taken := self.worker.intake.take_now()):
+                yield
+            self.taken = taken
+            self.worker.check_hands()
+            batches = [event.value for event in taken]
+            if protocol.acks_before_commit:
+                self.worker.ack(batches)
+            for together in rounds(batches):
+                yield from self._fold([Part(Source(TOPIC, one.partition), one.records) for one in together])
+            yield  # committed, not acked
+            self.worker.ack(batches)
+            self.taken = []
+            self.worker.intake.done(taken)
+
+    def _fold(self, parts: Sequence[Part]) -> Iterator[None]:
+        world = self.worker.world
+        while True:
+            self.waits_for = frozenset(part.source.partition for part in parts)
+            yield
+            self.waits_for = frozenset()
+            cur = self.transaction = Transaction(world.database, self.worker.statement, locking=world.protocol.locking)
+            try:
+                world.protocol.fold(cur, parts, self.work)
+            except RunFirst as order:
+                cur.abort()
+                order.step(cur)  # type: ignore[arg-type] # a transaction stands in for a cursor
+                continue
+            yield  # all is written, nothing is committed
+            cur.commit()
+            self.transaction = None
+            if not world.loses_answer():
+                return
+
+
 class Worker:
-    """One worker process; its life is a generator that yields before every step, with the partitions it will lock."""
+    """One worker process: what it fetched, and two hands that fold it."""
 
     def __init__(self, world: "World", number: int) -> None:
         self.world = world
@@ -63,20 +116,16 @@ class Worker:
 
     def start(self) -> None:
         """Begin a new process."""
-        tables = Tables(self.world.database)
-        self.work = VisitFold(PARTITIONS, tables, tables.write_outboxes)
-        self.work.opened(None)  # type: ignore[arg-type] # a transaction stands in for a cursor
         self.reading: dict[int, int] = {}
-        self.intake: list[Batch] = []
-        self.ranges: Ranges[int] = Ranges()
-        self.transaction: Transaction | None = None
-        self.life = self._live()
-        self.waits_for: frozenset[int] = frozenset()
+        self.intake = self.world.protocol.intake(RECORDS_MAX)
+        self.ranges = self.world.protocol.ranges()
+        self.hands = [Hand(self) for _ in range(THREADS)]
 
     def die(self) -> None:
         """End the process; the server rolls back what was not committed."""
-        if self.transaction is not None:
-            self.transaction.abort()
+        for hand in self.hands:
+            if hand.transaction is not None:
+                hand.transaction.abort()
         self.start()
 
     def seek(self) -> None:
@@ -92,57 +141,43 @@ class Worker:
         """Take the next records of a partition into the intake."""
         first = self.reading[partition]
         records = self.world.log[partition][first : first + size]
-        self.intake.append(Batch(TOPIC, partition, records, len(self.world.log[partition])))
+        batch = Batch(TOPIC, partition, records, len(self.world.log[partition]))
+        self.intake.add(SimpleNamespace(value=batch))
         self.ranges.deliver(partition, records[-1].offset)
         self.reading[partition] = first + len(records)
 
     def can_fetch(self) -> list[int]:
         """Return the partitions with records to fetch."""
-        if len(self.intake) >= INTAKE_MAX:
+        if self.intake.is_full:
             return []
         return [one for one, at in sorted(self.reading.items()) if at < len(self.world.log[one])]
 
-    def _live(self) -> Iterator[None]:
-        while True:
-            while not self.intake:
-                yield
-            batches, self.intake = self.intake, []
-            if self.world.protocol.acks_before_commit:
-                self._ack(batches)
-            for together in rounds(batches):
-                yield from self._fold([Part(Source(TOPIC, one.partition), one.records) for one in together])
-            yield  # committed, not acked
-            self._ack(batches)
-
-    def _fold(self, parts: Sequence[Part]) -> Iterator[None]:
-        while True:
-            self.waits_for = frozenset(part.source.partition for part in parts)
-            yield
-            self.waits_for = frozenset()
-            cur = self.transaction = Transaction(
-                self.world.database, self._statement, locking=self.world.protocol.locking
-            )
-            try:
-                self.world.protocol.fold(cur, parts, self.work)
-            except RunFirst as order:
-                cur.abort()
-                order.step(cur)  # type: ignore[arg-type] # a transaction stands in for a cursor
-                continue
-            yield  # all is written, nothing is committed
-            cur.commit()
-            self.transaction = None
-            if not self.world.loses_answer():
-                return
-
-    def _ack(self, batches: Sequence[Batch]) -> None:
+    def ack(self, batches: Sequence[Batch]) -> None:
+        """Mark the batches as done, and tell Kafka how far that is."""
         for batch in batches:
             self.ranges.ack(batch.partition, batch.records[-1].offset)
         for partition in self.ranges.partitions():
             offset = self.ranges.take(partition)
             if offset is not None and not self.stale:
                 self.world.kafka[partition] = offset
+                self.world.check_told(partition)
 
-    def _statement(self, name: str) -> None:
+    def check_hands(self) -> None:
+        """Compare what the hands hold.
+
+        Raises:
+            Wrong: one partition is in both.
+        """
+        held = [{event.value.partition for event in hand.taken} for hand in self.hands]
+        if len(set().union(*held)) != sum(map(len, held)):
+            raise Wrong("one partition is in two hands")
+
+    def is_idle(self) -> bool:
+        """Say whether there is nothing to do."""
+        return not len(self.intake) and not any(hand.taken for hand in self.hands)
+
+    def statement(self, name: str) -> None:
+        """Count a statement; the process may end here."""
         self.crash_at -= 1
         if self.crash_at == 0:
             raise Died(name)
@@ -187,7 +222,8 @@ class World:
             for worker in self.workers:
                 for partition in worker.can_fetch()[:1]:
                     worker.fetch(partition, 4)
-                self._step(worker)
+                for number in range(THREADS):
+                    self._step(worker, number)
         raise Wrong("it does not come to rest")
 
     def loses_answer(self) -> bool:
@@ -195,9 +231,18 @@ class World:
         lost, self._loses = self._loses, False
         return lost
 
+    def check_told(self, partition: int) -> None:
+        """Compare what Kafka was told with what is folded.
+
+        Raises:
+            Wrong: it was told too much: whoever believed it would lose records.
+        """
+        if self.kafka[partition] > self.database.tables["position"][partition][0]:
+            raise Wrong("Kafka's committed offset is beyond the position")
+
     def _is_done(self) -> bool:
         positions = self.database.tables["position"]
-        idle = all(not worker.intake and worker.transaction is None for worker in self.workers)
+        idle = all(worker.is_idle() for worker in self.workers)
         return idle and all(positions[one][0] >= len(self.log[one]) for one in positions)
 
     def _actions(self) -> list[tuple[str, Callable[[], None]]]:
@@ -205,8 +250,10 @@ class World:
         made: list[tuple[str, Callable[[], None]]] = []
         for worker in self.workers:
             name = f"worker {worker.number}"
-            if not self._is_locked(worker):
-                made += [(f"{name} steps", lambda worker=worker: self._step(worker))] * 5  # type: ignore[misc] # bound
+            for number, hand in enumerate(worker.hands):
+                if not self._is_locked(hand):
+                    step = lambda worker=worker, number=number: self._step(worker, number)  # noqa: E731
+                    made += [(f"{name} steps with hand {number}", step)] * 4
             for partition in worker.can_fetch():
                 for size in (1, 3):
                     made.append(
@@ -234,14 +281,15 @@ class World:
             elif dealt != worker.assigned:
                 worker.stale = True
 
-    def _is_locked(self, worker: Worker) -> bool:
-        return any(one in self.database.locks for one in worker.waits_for)
+    def _is_locked(self, hand: Hand) -> bool:
+        return any(one in self.database.locks for one in hand.waits_for)
 
-    def _step(self, worker: Worker) -> None:
-        if self._is_locked(worker):
+    def _step(self, worker: Worker, number: int) -> None:
+        hand = worker.hands[number]
+        if self._is_locked(hand):
             return
         try:
-            next(worker.life)
+            next(hand.life)
         except (Died, GapInLog):  # killed, or ended with 70: the supervisor starts it again
             self._kill(worker)
 
