@@ -15,7 +15,11 @@ from portal.web.pages import LANGUAGE_COOKIE, FormError, WebRequest, page
 from portal.web.words import LANGUAGES
 
 YEAR_S: Final = 365 * 24 * 3600
-HOME: Final = dict.fromkeys(ROLES, "/akun") | {"ministry": "/kemenkes"}  # where an account begins
+HOME: Final = dict.fromkeys(ROLES, "/akun") | {  # where an account begins
+    "ministry": "/kemenkes",
+    "manager": "/faskes",
+    "officer": "/faskes",
+}
 
 
 @get("/masuk", guards=[look_who])

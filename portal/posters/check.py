@@ -77,6 +77,9 @@ def check_named(conn: Connection, named: tokens.Named, at: datetime) -> Shown | 
 
 def posters_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Posters:
     """Return the posters of the application that serves this request."""
-    posters = connection.app.state.posters
+    state = connection.app.state
+    if "posters" not in state:
+        state.posters = Posters(state.desk)
+    posters = state.posters
     assert isinstance(posters, Posters)
     return posters

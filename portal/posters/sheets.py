@@ -4,6 +4,7 @@ An entrance is a blue field with white letters and an arrow into a door; an exit
 frame with an arrow out of it; a zone is violet. The QR code has error correction Q: a quarter of it may be unreadable.
 """
 
+import threading
 import zipfile
 from collections.abc import Sequence
 from datetime import date
@@ -69,6 +70,7 @@ MONTHS: Final = (
 )
 FONTS: Final = {"text": "OpenSans-Regular", "strong": "OpenSans-Semibold", "giant": "OpenSans-ExtraBold"}
 
+_one_at_a_time = threading.Lock()
 _DAY_ONE: Final = (1980, 1, 1, 0, 0, 0)
 
 
@@ -94,6 +96,11 @@ class Sheet(msgspec.Struct, frozen=True, kw_only=True):
 
 def draw(sheets: Sequence[Sheet], size: str) -> bytes:
     """Return a PDF with one page per sheet; the same sheets give the same bytes."""
+    with _one_at_a_time:  # reportlab's fonts are shared by all documents
+        return _drawn(sheets, size)
+
+
+def _drawn(sheets: Sequence[Sheet], size: str) -> bytes:
     _know_fonts()
     width, height = SIZES[size]
     out = BytesIO()

@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
 
 from portal.accounts import home, login
+from portal.places import details, doors, overview, staff
 from portal.registration import apply, verify
 from portal.web.pages import STATIC, answer_error
 from portal.web.secret_box import SecretBox
@@ -23,7 +24,16 @@ def routes() -> Sequence[Any]:
     return (
         Router(
             path="/",
-            route_handlers=[*login.ROUTES, *home.ROUTES, *apply.ROUTES, *verify.ROUTES],
+            route_handlers=[
+                *login.ROUTES,
+                *home.ROUTES,
+                *apply.ROUTES,
+                *verify.ROUTES,
+                *overview.ROUTES,
+                *doors.ROUTES,
+                *details.ROUTES,
+                *staff.ROUTES,
+            ],
             exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
             include_in_schema=False,
         ),

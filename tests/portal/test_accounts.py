@@ -106,7 +106,7 @@ def test_whoever_is_not_signed_in_is_led_to_the_page_after_signing_in_but_never_
         person.open(f"/masuk?ke={goal}")
         assert "evil" not in person.page.text
     person.send("/masuk", email=email, password=GOOD, goal="//evil.example/x")
-    assert person.path == "/akun"
+    assert person.path == "/faskes/RS-A"
 
 
 def test_a_ministrys_account_has_a_second_factor_before_anything_else(gate: Gate) -> None:
