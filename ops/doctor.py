@@ -15,22 +15,22 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-import httpx
 import msgspec
 
 from ops.embedded import running_settings
 from ops.embedded.home import FREE_BYTES_MIN, is_free
 from ops.embedded.jars import cache_dir, kafka_version, missing_jars
+from ops.health import NO_ANSWER, WORKERS, gate_trouble, worker_troubles
 from ops.migrate import current_revision, newest_revision
 from ops.positions import read_stands
 from ops.services import ROOT, gate_url
+from ops.slots import slots_here
 from ops.spark import NO_JDK, NO_SPARK, find_jdk
 from ops.store import server_version, stored_partitions
 from ops.topics import admin_client
 from schemas.errors import JejakError, Unavailable
 from schemas.settings import Settings
 
-TIMEOUT_S = 3.0
 PYTHON_MIN = (3, 11)
 SYNC = "./jejak installs it: delete .venv/run.txt and run any command"
 
@@ -54,6 +54,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         lambda: _embedded_postgres(settings),
         lambda: _home(settings),
         lambda: _gate(settings),
+        lambda: _workers(settings),
         lambda: _broker(running),
         lambda: _database(running),
         lambda: _positions(running),
@@ -160,14 +161,15 @@ def _private(home: Path) -> list[Path]:
 
 
 def _gate(settings: Settings) -> Iterator[Finding]:
-    with suppress(Unavailable, httpx.TransportError):  # none that runs: a killed one may have left its address
-        url = gate_url(settings)
-        if httpx.get(f"{url}/readyz", timeout=TIMEOUT_S).is_success:
-            yield Finding(subject="gate", state="well", says=f"{url} is ready")
-        else:
+    with suppress(Unavailable):  # none that runs
+        trouble = gate_trouble(settings)
+        if not trouble:
+            yield Finding(subject="gate", state="well", says=f"{gate_url(settings)} is ready")
+            return
+        if trouble != NO_ANSWER:  # a killed one may have left its address
             remedy = f"see the findings below, and {settings.home / 'logs' / 'gate.log'}"
-            yield Finding(subject="gate", state="wrong", says=f"{url} is not ready", remedy=remedy)
-        return
+            yield Finding(subject="gate", state="wrong", says=trouble, remedy=remedy)
+            return
     if settings.port and not is_free(settings.port):
         says = f"port {settings.port} is in use by another program"
         yield Finding(
@@ -175,6 +177,20 @@ def _gate(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding(subject="gate", state="note", says="does not run", remedy="start `jejak up`")
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    """Look at the workers and the relay that run here; those of another machine are looked at there."""
+    for service in WORKERS:
+        slots = slots_here(settings, service)
+        if not slots:
+            continue
+        troubles = worker_troubles(settings, service)
+        for trouble in troubles:
+            remedy = f"see the findings below, and {settings.home / 'logs'}"
+            yield Finding(subject=service, state="wrong", says=trouble, remedy=remedy)
+        if not troubles:
+            yield Finding(subject=service, state="well", says=f"{len(slots)} at work")
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

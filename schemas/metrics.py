@@ -44,6 +44,12 @@ FOLD_LAG = Metric(
 FOLD_RETRIES = Metric(
     name="jejak_fold_retries_total", kind="counter", labels=("reason",), doc="Fold transactions tried again."
 )
+READY = Metric(
+    name="jejak_ready",
+    kind="gauge",
+    labels=("worker",),
+    doc="1 while a worker, or a lane of the relay, can do its work; 0 while it waits for something or stands still.",
+)
 RELAY_EVENTS = Metric(
     name="jejak_relay_events_total", kind="counter", labels=("topic",), doc="Events published by the relay."
 )
@@ -73,6 +79,7 @@ METRICS: tuple[Metric, ...] = (
     FOLD_BATCH_SECONDS,
     FOLD_LAG,
     FOLD_RETRIES,
+    READY,
     RELAY_EVENTS,
     RELAY_WAITING,
     TRACE_SECONDS,

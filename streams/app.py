@@ -29,7 +29,8 @@ from streams.batches import Batch, BatchSchema, BatchTransport, Log, Partition
 from streams.failpoints import arm, reach
 from streams.intake import Intake, rounds
 from streams.metrics import write_metrics
-from streams.watchdog import Progress, watch
+from streams.readiness import Readiness
+from streams.watchdog import STALL_S, Progress, watch
 
 STOP_TIMEOUT_S: Final = 10.0
 GC_THRESHOLD: Final = 100_000
@@ -61,6 +62,7 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
 
     failure: BaseException | None = None
     handler: Handler
+    readiness: Readiness
     database: Sequence[ThreadPoolExecutor]  # one thread each
 
     def _create_directories(self) -> None:
@@ -73,6 +75,16 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
         except Exception as error:
             self.failure = self.failure or error
             raise
+
+    def why_not_ready(self) -> str:
+        """Return what keeps this worker from its work; empty: nothing does."""
+        waits_for = self.handler.progress.waits_for()
+        if waits_for:
+            return f"waits for {waits_for}"
+        if self._assignment is None or self.rebalancing:
+            return "waits for Kafka to deal out partitions"
+        still_s = self.handler.progress.stalled_s()
+        return f"records wait and nothing is folded for {still_s:.0f} s" if still_s > STALL_S / 2 else ""
 
     def lag(self) -> int:
         """Return how many records of the assigned partitions wait; none while partitions are being dealt out."""
@@ -186,6 +198,7 @@ def run_worker(
     async def run() -> None:
         metrics_file = settings.home / "run" / "metrics" / f"{name}-{slot}.prom"
         app = build_app(settings, name, topics, handler, slot, batch_max=batch_max, apply_all=apply_all)
+        app.readiness = Readiness(settings, f"{name}-{slot}")
         await _run(app, f"{name}-{slot}", metrics_file, tick)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -248,6 +261,7 @@ def _call(tick: Tick) -> None:
 async def _beats(app: Pump, metrics_file: Path) -> AsyncIterator[int]:
     for number in count():
         app.handler.progress.beat(app.lag())
+        app.readiness.say(app.why_not_ready())
         yield number
         if number % METRICS_EVERY == 0:
             with suppress(OSError):  # a home that cannot be written must not stop the fold

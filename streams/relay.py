@@ -25,6 +25,7 @@ from schemas.topics import ALERT_PREFIX, alert_topic
 from streams.failpoints import arm, reach
 from streams.metrics import RELAY_EVENTS, RELAY_WAITING, write_metrics
 from streams.outbox.store import DELIVERED_WITHIN_S, SEND_WITHIN_S, Outbox, Part, Row
+from streams.readiness import Readiness
 
 USER: Final = "relay"
 POLL_S: Final = 1.0
@@ -131,6 +132,7 @@ class _Lane:
         self._settings = settings
         self._asked = asked
         self._metrics_file = metrics_file
+        self._readiness = Readiness(settings, f"relay-{part}")
 
     def run(self, failed: list[BaseException]) -> None:
         """Relay until asked to stop; what ends this lane ends them all."""
@@ -149,9 +151,11 @@ class _Lane:
                     _log.info("relay starts", part=self.part)
                     relay = Relay(self._settings, sender, outbox)
                     away_since = None
+                    self._readiness.say("")
                     self._relay(relay, outbox)
             except Unavailable as error:
                 away_since = away_since or monotonic()
+                self._readiness.say("waits for Kafka or the database")
                 _log.warning("the relay waits", part=self.part, error=type(error.__cause__ or error).__name__)
                 if monotonic() - away_since > self._settings.database_wait_s:
                     raise DatabaseAway(str(error)) from error

@@ -202,7 +202,7 @@ class BatchStore:
                     self.close()
                     code = getattr(error, "pgcode", None) or "none"
                 if not until:
-                    excuse.enter_context(self.progress.excused())
+                    excuse.enter_context(self.progress.excused("the database"))
                     until = monotonic() + self._settings.database_wait_s
                 if monotonic() > until:
                     raise DatabaseAway(f"the database stayed away for {self._settings.database_wait_s:g} s")

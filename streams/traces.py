@@ -27,6 +27,7 @@ from streams.store import (
     in_transaction,
     lock_position,
 )
+from streams.watchdog import RUN_MAX_S
 from tracing.cases.register import Fact, register
 from tracing.cases.rows import due_traces, person_uuid
 from tracing.job import Message, end_statuses
@@ -121,9 +122,10 @@ class TraceStore(BatchStore):
             self._book(cur, source, [record], result)
 
         out = Source(TRACE, source.partition)  # by person, as the facts are
-        for case_id, rule in due[:-1]:
-            run_one(conn, case_id, rule, out)
-        run_one(conn, *due[-1], out, finish)
+        with self.progress.excused(for_s=RUN_MAX_S):
+            for case_id, rule in due[:-1]:
+                run_one(conn, case_id, rule, out)
+            run_one(conn, *due[-1], out, finish)
 
 
 def run(settings: Settings, slot: int) -> None:

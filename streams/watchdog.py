@@ -1,13 +1,14 @@
 """Ends a worker that stands still while records wait: a stuck stream is only logged by Faust, nobody restarts it.
 
 A thread of its own, because what it watches is the event loop. Time spent waiting for a database that is away does
-not count: that ends by itself, with its own exit code.
+not count: that ends by itself, with its own exit code. Neither does a trace being run, for so long as one may take.
 """
 
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from threading import get_ident
 from time import monotonic
 from typing import Final, NoReturn
@@ -15,6 +16,7 @@ from typing import Final, NoReturn
 import structlog
 
 STALL_S: Final = 8.0
+RUN_MAX_S: Final = 120.0  # a trace of a whole hospital's staff takes its time; after that it stands still
 _log = structlog.get_logger(__name__)
 
 
@@ -26,7 +28,7 @@ class Progress:
         self.lag = 0  # records in the log not yet folded, as the loop last saw it
         self._moved_at = monotonic()
         self._beat_at = monotonic()
-        self._excused: set[int] = set()  # threads
+        self._excused: dict[int, tuple[float, str]] = {}  # by thread: until when, and what it waits for
         self._begun: dict[int, float] = {}  # by thread: when what it has in hand last went on
 
     def made(self) -> None:
@@ -52,22 +54,31 @@ class Progress:
             self.made()
 
     @contextmanager
-    def excused(self) -> Iterator[None]:
-        """Time in here does not count as standing still."""
-        self._excused.add(get_ident())
+    def excused(self, waits_for: str = "", for_s: float = inf) -> Iterator[None]:
+        """Time in here does not count as standing still, for so long; what is waited for is no progress either."""
+        before = self._excused.get(get_ident())
+        self._excused[get_ident()] = monotonic() + for_s, waits_for
         try:
             yield
         finally:
-            self._excused.discard(get_ident())
+            if before is None:
+                del self._excused[get_ident()]
+            else:
+                self._excused[get_ident()] = before
             self.made()
+
+    def waits_for(self) -> str:
+        """Return what the work waits for outside of this process; empty: nothing."""
+        return next((what for _, what in list(self._excused.values()) if what), "")
 
     def stalled_s(self) -> float:
         """Return for how long records have waited without progress, or the loop has not turned."""
         now = monotonic()
         still = [now - self._beat_at]
         if self.lag:
-            still += [now - begun for thread, begun in list(self._begun.items()) if thread not in self._excused]
-            if not self._excused:
+            excused = {thread for thread, (until, _) in list(self._excused.items()) if now < until}
+            still += [now - begun for thread, begun in list(self._begun.items()) if thread not in excused]
+            if not excused:
                 still.append(now - self._moved_at)
         return max(still)
 

@@ -29,6 +29,7 @@ from streams.store import (
     refusal_named,
     write_dead,
 )
+from streams.watchdog import RUN_MAX_S
 from tracing.store import Connection, Cursor
 
 
@@ -104,7 +105,7 @@ class JoiningStore(BatchStore):
         Trouble of the database is waited out, and an error of ours ends the worker, as in a fold.
         """
         try:
-            with self.progress.excused():  # a trace of a whole hospital's staff may take its time
+            with self.progress.excused(for_s=RUN_MAX_S):
                 self._with_database(step)
         except psycopg2.Error as error:
             if is_ours(error):

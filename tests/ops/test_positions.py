@@ -2,9 +2,13 @@
 
 import msgspec
 import pytest
+from click.testing import CliRunner
 from kafka import TopicPartition
 
+from ops.cli import cli
+from ops.doctor import diagnose
 from ops.positions import Stand, accept_loss, read_stands
+from ops.services import environment
 from ops.store import OWNER, transaction
 from ops.topics import admin_client
 from producers.sender import Sender
@@ -63,6 +67,20 @@ def test_what_is_removed_before_it_was_read_is_found_and_accepted_once(
     assert kept(installation) == [(SCAN.name, partition, 2, 6, "nurse")]
     with pytest.raises(Conflict, match="nothing is lost"):
         accept_loss(installation, SCAN.name, partition, "nurse")
+
+
+def test_doctor_names_the_lost_range_and_the_command_that_accepts_it_on_record(
+    installation: Settings, partition: int, cluster: str
+) -> None:
+    put_position(installation, partition, cluster, 2)
+    (lost,) = [finding for finding in diagnose(installation) if finding.subject == f"{SCAN.name} {partition}"]
+    assert (lost.state, lost.says) == ("wrong", "offsets 2 to 5 were removed before they were read")
+    command = f"accept-lost {SCAN.name} {partition}"
+    assert f"`jejak {command}`" in lost.remedy
+    done = CliRunner().invoke(cli, command.split(), env=environment(installation, {}))
+    assert done.exit_code == 0, done.output
+    assert not [finding for finding in diagnose(installation) if finding.subject == lost.subject]
+    assert [row[:4] for row in kept(installation)] == [(SCAN.name, partition, 2, 6)]
 
 
 def test_another_clusters_log_is_a_loss_and_reading_begins_where_it_begins(

@@ -14,9 +14,11 @@ from click.testing import CliRunner
 
 from ops.cli import cli
 from ops.commands.worker import read_slot
+from ops.doctor import diagnose
 from ops.slots import held_slot, slots_here
 from schemas.errors import BadInput
 from schemas.settings import Settings
+from streams.readiness import Readiness
 
 HOLD = """
 import sys, time
@@ -100,6 +102,32 @@ def test_a_worker_is_healthy_while_its_metrics_are_fresh(tmp_path: Path) -> None
         assert healthy(tmp_path, "visits") == ""
         os.utime(metrics, (time.time() - 40, time.time() - 40))
         assert healthy(tmp_path, "visits") == "visits-0 has stood still for 40 s"
+
+
+def test_a_worker_that_waits_is_not_healthy_and_says_for_what(tmp_path: Path) -> None:
+    with another_worker(tmp_path):
+        for folder in ("metrics", "ready"):
+            (tmp_path / "run" / folder).mkdir()
+        (tmp_path / "run/metrics/visits-0.prom").touch()
+        readiness = Readiness(Settings(home=tmp_path), "visits-0")
+        readiness.say("waits for the database")
+        assert healthy(tmp_path, "visits") == "visits-0 waits for the database"
+        assert "visits-0 waits for the database" in [one.says for one in diagnose(Settings(home=tmp_path))]
+        readiness.say("")
+        assert healthy(tmp_path, "visits") == ""
+        assert "1 at work" in [one.says for one in diagnose(Settings(home=tmp_path)) if one.subject == "visits"]
+
+
+def test_a_relay_is_healthy_while_both_its_lanes_work(tmp_path: Path) -> None:
+    assert healthy(tmp_path, "relay") == "relay has not begun"
+    (tmp_path / "run/metrics").mkdir(parents=True)
+    (tmp_path / "run/metrics/relay.prom").touch()
+    lanes = [Readiness(Settings(home=tmp_path), name) for name in ("relay-news", "relay-bulk")]
+    lanes[0].say("")
+    lanes[1].say("waits for Kafka or the database")
+    assert healthy(tmp_path, "relay") == "relay-bulk waits for Kafka or the database"
+    lanes[1].say("")
+    assert healthy(tmp_path, "relay") == ""
 
 
 def test_a_gate_that_does_not_run_is_not_healthy(tmp_path: Path) -> None:

@@ -47,6 +47,25 @@ def test_waiting_for_the_database_is_not_standing_still() -> None:
     assert progress.stalled_s() < 0.05
 
 
+def test_it_is_said_what_is_waited_for() -> None:
+    progress = Progress()
+    with progress.excused(for_s=1), progress.excused("the database"):
+        assert progress.waits_for() == "the database"
+    assert progress.waits_for() == ""
+
+
+def test_a_trace_being_run_is_standing_still_only_after_its_time() -> None:
+    progress = Progress()
+    progress.beat(5)
+    with progress.working(), progress.excused(for_s=0.1):
+        sleep(0.06)
+        progress.beat(5)
+        assert progress.stalled_s() < 0.05
+        sleep(0.06)
+        progress.beat(5)
+        assert progress.stalled_s() >= 0.1
+
+
 def test_a_loop_that_does_not_turn_is_standing_still_even_without_lag() -> None:
     progress = Progress()
     progress.beat(0)
