@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
 from random import Random
 from threading import Thread
 from time import sleep
@@ -10,9 +11,10 @@ from time import sleep
 import msgspec
 import pytest
 
+from ops.health import LANES
 from producers.follower import Record, follow
 from producers.sender import Sender
-from schemas.errors import Unavailable
+from schemas.errors import DatabaseAway, Unavailable
 from schemas.events import FacilityCount
 from schemas.settings import Settings
 from schemas.topics import FACILITY_COUNT, VISIT, office_user
@@ -20,7 +22,7 @@ from streams.outbox.store import IN_FLIGHT_S, SEND_WITHIN_S, Outbox, Row
 from streams.relay import Relay, make_sender
 from streams.store import Source, write_outbox
 from streams.tidings import facility_counts
-from tests.streams.flow import ask, closing_after, running, wait_until
+from tests.streams.flow import ask, closing_after, running, wait_until, with_settings
 from tracing.counts import Counts
 from tracing.rows import Facility
 
@@ -210,6 +212,18 @@ def test_the_relay_process_publishes_within_a_second_and_ends_with_0(settings: S
         wait_until(lambda: ask(settings, "select count(*) from outbox where published_at is null") == [(0,)], 1)
         process.terminate()
         assert process.wait(20) == 0
+
+
+@pytest.mark.parametrize("away", [{"database": "postgresql://127.0.0.1:1/jejak"}, {"kafka": "127.0.0.1:1"}])
+def test_a_relay_says_that_it_waits_and_ends_with_71_where_a_server_stays_away(
+    settings: Settings, tmp_path: Path, away: dict[str, str]
+) -> None:
+    (tmp_path / "secrets").symlink_to(settings.home / "secrets")
+    elsewhere = with_settings(settings, home=tmp_path, database_wait_s=1.0, **away)
+    with running(elsewhere, "relay") as process:
+        assert process.wait(60) == DatabaseAway.exit_code
+    said = [(tmp_path / "run" / "ready" / name).read_text() for name in LANES]
+    assert "waits for Kafka or the database" in said
 
 
 def test_rows_published_over_a_day_ago_are_removed_and_no_others(settings: Settings) -> None:

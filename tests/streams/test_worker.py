@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 
+from ops.health import worker_troubles
 from ops.secrets import ensure_secret
 from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
@@ -176,6 +177,19 @@ def test_a_database_that_stays_away_ends_the_process_with_71(there: Town) -> Non
     away = with_settings(there.settings, database="postgresql://127.0.0.1:1/jejak", database_wait_s=1.0)
     with running(away, "worker", "visits") as process:
         assert process.wait(30) == 71
+
+
+def test_a_worker_says_that_it_waits_for_the_database_and_when_it_works_again(there: Town) -> None:
+    settings = with_settings(there.settings, database_wait_s=60.0)
+    with running(settings, "worker", "visits"):
+        wait_until(lambda: worker_troubles(settings, "visits") == [])
+        with closing_after(settings, "postgres") as cur:
+            cur.execute("lock table position in access exclusive mode")
+            there.send([scan(Random(8), person(Random(8)), "RS-1", START)])
+            wait_until(lambda: worker_troubles(settings, "visits") == ["visits-0 waits for the database"])
+        wait_until(there.is_folded)
+        wait_until(lambda: worker_troubles(settings, "visits") == [])
+    there.assert_folded_exactly()
 
 
 def test_a_broker_that_is_away_ends_the_process_with_1(there: Town) -> None:
