@@ -95,6 +95,32 @@ def overlapping(ones: Spans, others: Spans, chunk: int = CHUNK) -> tuple[Ints, I
     return Index(others).overlapping(ones, chunk)
 
 
+def pairs_within(spans: Spans, least: int, chunk: int = CHUNK) -> Iterator[tuple[Ints, Ints]]:
+    """Yield (one, other) of all rows that share a facility for at least `least`, each pair once, some at a time.
+
+    `one` begins first. Nothing is looked at in vain: whoever is long enough himself, and begins in time before the
+    end of `one`, is a pair. So the cost is the answer's.
+
+    Args:
+        spans: of anybody, in any order.
+        least: more than zero.
+        chunk: about how many pairs come together.
+    """
+    rows = np.flatnonzero(spans.end - spans.start >= least)
+    facilities = _distinct(spans.facility[rows])
+    clock = _Clock(spans.start[rows], facilities.size)
+    base = np.searchsorted(facilities, spans.facility[rows]) * clock.width
+    keys = base + clock.number(spans.start[rows])
+    order = np.argsort(keys, kind="stable")
+    rows, keys, base = rows[order], keys[order], base[order]
+    places = np.arange(rows.size, dtype=np.int64)
+    low, high = places + 1, np.searchsorted(keys, base + clock.number(spans.end[rows] - least + 1))
+    counts = np.maximum(high - low, 0)
+    for part in _parts(counts, chunk):
+        one, other = _expanded(places[part], low[part], counts[part])
+        yield rows[one], rows[other]
+
+
 class _Class(NamedTuple):
     """Spans of about one length, in the order of facility, then start."""
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from getpass import getuser
@@ -14,7 +14,7 @@ from typing import Final, Literal
 import click
 
 from tracing.filetrace.decision import Engine, Trace
-from tracing.filetrace.package import Question
+from tracing.filetrace.package import Question, Tell
 from tracing.filetrace.run import trace_files
 from tracing.rulesets import DEFAULT_RULE, rule_of
 
@@ -87,7 +87,7 @@ def trace(
             click.echo(f"\r\033[K{number:,} {what}", nl=False, err=True)
 
     try:
-        with _engine(engine) as how:
+        with _engine(engine, tell) as how:
             done = trace_files(visits_path, cases_path, out_dir, question, tell=tell, engine=how, engine_name=engine)
     finally:
         if at_terminal:
@@ -100,15 +100,18 @@ def trace(
 
 
 @contextmanager
-def _engine(name: str) -> Iterator[Engine]:
+def _engine(name: str, tell: Tell) -> Iterator[Engine]:
     """Yield what finds the exposures; Spark starts only when it is asked for."""
     if name == "local":
         yield Trace
         return
-    from ops.spark import spark_session
+    from ops.spark import progress, spark_session
     from tracing.bulk.filetrace import SparkTrace
 
-    with TemporaryDirectory() as folder, spark_session(os.environ) as session:
+    with ExitStack() as stack:
+        folder = stack.enter_context(TemporaryDirectory())
+        session = stack.enter_context(spark_session(os.environ))
+        stack.enter_context(progress(session, lambda done, of: tell(f"of {of:,} tasks", done)))
         yield partial(SparkTrace, session, Path(folder))
 
 

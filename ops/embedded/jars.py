@@ -14,6 +14,7 @@ from schemas.errors import Unavailable
 
 LOCK = Path(__file__).with_name("jars.lock")
 DOWNLOADS_AT_ONCE = 6
+HINT = "set JEJAK_KAFKA to a broker of yours"
 
 
 def fetch_jars(say: Callable[[str], None]) -> list[Path]:
@@ -29,6 +30,26 @@ def fetch_jars(say: Callable[[str], None]) -> list[Path]:
         say(f"fetching Apache Kafka ({len(lacking)} jars, about 43 MB, this once) …")
         _download(folder, {coordinate: wanted[coordinate] for coordinate in lacking}, say)
     return [_place(folder, coordinate) for coordinate in wanted]
+
+
+def fetch_jar(coordinate: str, digest: str, say: Callable[[str], None], hint: str) -> Path:
+    """Return a jar beside the broker's, downloaded if the cache lacks it.
+
+    Args:
+        coordinate: `group:artifact:version`.
+        digest: its SHA-256.
+        say: told of a download.
+        hint: what to do where there is no network.
+
+    Raises:
+        Unavailable: it is not in the cache and cannot be downloaded.
+    """
+    folder = cache_dir().with_name("jars")
+    place = _place(folder, coordinate)
+    if not _is_good(place, digest):
+        say(f"fetching {place.name} (this once) …")
+        _staged(folder, lambda stage: _fetch_one(stage, folder, coordinate, digest, hint))
+    return place
 
 
 def locked_jars() -> dict[str, str]:
@@ -64,21 +85,27 @@ def _is_good(path: Path, digest: str) -> bool:
 
 
 def _download(folder: Path, wanted: dict[str, str], say: Callable[[str], None]) -> None:
-    # jgo writes straight to the final name; a stage of our own keeps a killed download out of the cache.
-    stage = folder / f".stage-{os.getpid()}"
-    stage.mkdir(parents=True, exist_ok=True)
-    done = 0
-    try:
+    def fetch_all(stage: Path) -> None:
         with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-            for _ in pool.map(lambda item: _fetch_one(stage, folder, *item), wanted.items()):
-                done += 1
+            some = pool.map(lambda item: _fetch_one(stage, folder, item[0], item[1], HINT), wanted.items())
+            for done, _ in enumerate(some, start=1):
                 if done % 15 == 0:
                     say(f"fetching Apache Kafka: {done} of {len(wanted)} jars")
+
+    _staged(folder, fetch_all)
+
+
+def _staged(folder: Path, fetch: Callable[[Path], None]) -> None:
+    """Fetch by way of a folder of our own: jgo writes straight to the final name, and may be killed."""
+    stage = folder / f".stage-{os.getpid()}"
+    stage.mkdir(parents=True, exist_ok=True)
+    try:
+        fetch(stage)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def _fetch_one(stage: Path, folder: Path, coordinate: str, digest: str) -> None:
+def _fetch_one(stage: Path, folder: Path, coordinate: str, digest: str, hint: str) -> None:
     from jgo.maven import MavenContext
 
     group, artifact, version = coordinate.split(":")
@@ -87,9 +114,9 @@ def _fetch_one(stage: Path, folder: Path, coordinate: str, digest: str) -> None:
         path = Path(context.project(group, artifact).at_version(version).artifact().resolve())
     except Exception as error:  # whatever jgo and its HTTP client raise means: not fetched
         raise Unavailable(
-            f"cannot download the broker's jar {artifact} {version} ({type(error).__name__}): "
-            "the first start needs the network, or set JEJAK_KAFKA to a broker of yours"
+            f"cannot download the jar {artifact} {version} ({type(error).__name__}): "
+            f"the first time needs the network, or {hint}"
         ) from error
     if not _is_good(path, digest):
-        raise Unavailable(f"the downloaded jar {artifact} {version} is not the one in jars.lock: try again")
+        raise Unavailable(f"the downloaded jar {artifact} {version} is not the one of the lock: try again")
     path.replace(_place(folder, coordinate))

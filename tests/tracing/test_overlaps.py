@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracing.instants import DAY_US
-from tracing.overlaps import Index, Ints, Spans
+from tracing.overlaps import Index, Ints, Spans, pairs_within
 
 CENTURIES_US = 399 * 365 * DAY_US
 
@@ -50,6 +50,31 @@ def test_every_overlap_is_found_once_and_in_order(
     one, other = index.overlapping(ones, chunk)
     assert list(zip(one.tolist(), other.tolist(), strict=True)) == naive(ones, others, rows)
     assert (index.looked_at(ones) >= np.bincount(one, minlength=count)).all()
+
+
+@given(
+    seed=st.integers(0, 1 << 32),
+    count=st.integers(0, 40),
+    facilities=st.sampled_from([1, 3, 1000]),
+    span_us=st.sampled_from([10, DAY_US, CENTURIES_US]),
+    least=st.sampled_from([1, 2, 3, DAY_US // 20]),
+    chunk=st.integers(1, 50),
+    odd=st.booleans(),
+)
+def test_every_pair_that_is_together_long_enough_comes_once_who_begins_first_before_the_other(
+    seed: int, count: int, facilities: int, span_us: int, least: int, chunk: int, *, odd: bool
+) -> None:
+    spans = drawn(seed, count, facilities, span_us, odd=odd)
+    found = [
+        pair for some in pairs_within(spans, least, chunk) for pair in zip(*map(np.ndarray.tolist, some), strict=True)
+    ]
+    assert all(spans.start[one] <= spans.start[other] for one, other in found)
+    expected = [
+        (one, other)
+        for one, other in naive(spans, spans, np.arange(count))
+        if one < other and min(spans.end[one], spans.end[other]) - max(spans.start[one], spans.start[other]) >= least
+    ]
+    assert sorted(tuple(sorted(pair)) for pair in found) == expected
 
 
 @pytest.mark.parametrize("facilities", [300, 500])

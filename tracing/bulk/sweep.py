@@ -10,17 +10,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tracing.bulk.weeks import overlaps_by_week, touched
+from tracing.bulk.weeks import overlaps_by_week, touched, week_of
 from tracing.exposure import Direction, Flags, Ints, Visits, counted, other_spans
-from tracing.overlaps import Spans
+from tracing.overlaps import Spans, pairs_within
 from tracing.rulesets import Rule
 
 ENTRY: Final = (
-    "facility long, week long, asked boolean, one long, grp long, visit {0}, person {0}, start long, end long"
+    "facility long, week long, asked boolean, one long, grp long, visit {0}, person {0}, start long, end long,"
+    " estimated boolean"
 )
-OVERLAP: Final = "one long, grp long, visit {0}, person {0}, start long, end long"
+OVERLAP: Final = "one long, grp long, visit {0}, person {0}, start long, end long, estimated boolean"
 PAIR: Final = "facility long, one_visit {0}, other_visit {0}, one {0}, other {0}, start long, end long"
-_NAMES: Final = ("facility", "week", "asked", "one", "grp", "visit", "person", "start", "end")
+_NAMES: Final = ("facility", "week", "asked", "one", "grp", "visit", "person", "start", "end", "estimated")
 
 
 class Where(NamedTuple):
@@ -36,7 +37,10 @@ class Where(NamedTuple):
 
 
 def met_entries(batches: Iterable[Any], rule: Rule, direction: Direction, where: Where) -> Iterator[Any]:
-    """Yield entries of visits: visit, person, facility, check_in, check_out (microseconds), recorded."""
+    """Yield entries of visits: visit, person, facility, check_in, check_out (microseconds), recorded.
+
+    An entry is estimated where nobody scanned the visit's end, or, of a frame that says so, its begin.
+    """
     for batch in batches:
         column = {name: batch.column(name) for name in batch.schema.names}
         numbers = [column[name].to_numpy() for name in ("facility", "check_in", "check_out")]
@@ -48,13 +52,27 @@ def met_entries(batches: Iterable[Any], rule: Rule, direction: Direction, where:
         row, week = touched(spans)
         none = np.zeros(row.size, dtype=np.int64)
         ids = [column[name].take(pa.array(near[row])) for name in ("visit", "person")]
-        yield entries(spans, row, week, none, none, ids, asked=False)
+        estimated = ~recorded
+        if "check_in_estimated" in column:
+            estimated = estimated | column["check_in_estimated"].to_numpy(zero_copy_only=False)
+        yield entries(spans, row, week, none, none, ids, asked=False, estimated=estimated[near[row]])
 
 
-def entries(spans: Spans, row: Ints, week: Ints, one: Ints, group: Ints, ids: list[Any], *, asked: bool) -> Any:  # noqa: ANN401 — Arrow has no types
+def entries(
+    spans: Spans,
+    row: Ints,
+    week: Ints,
+    one: Ints,
+    group: Ints,
+    ids: list[Any],
+    *,
+    asked: bool,
+    estimated: Flags | None = None,
+) -> Any:  # noqa: ANN401 — Arrow has no types
     """Return a batch of entries, one for each (row of the spans, week)."""
     flags = np.full(row.size, asked)
-    values = [spans.facility[row], week, flags, one, group, *ids, spans.start[row], spans.end[row]]
+    guessed = np.zeros(row.size, dtype=np.bool_) if estimated is None else estimated
+    values = [spans.facility[row], week, flags, one, group, *ids, spans.start[row], spans.end[row], guessed]
     return pa.RecordBatch.from_arrays([pa.array(value) for value in values], names=list(_NAMES))
 
 
@@ -77,8 +95,8 @@ def overlaps(batches: Iterable[Any], rule: Rule) -> Iterator[Any]:
         keep &= counted(rule, group, person[other], start, end)
     one, other = one[keep], other[keep]
     asked = [table.column(name).combine_chunks().take(pa.array(one)) for name in ("one", "grp")]
-    met = [table.column(name).combine_chunks().take(pa.array(other)) for name in ("visit", "person")]
-    yield _batch([*asked, *met, pa.array(start[keep]), pa.array(end[keep])], OVERLAP)
+    met = [table.column(name).combine_chunks().take(pa.array(other)) for name in ("visit", "person", "estimated")]
+    yield _batch([*asked, *met[:2], pa.array(start[keep]), pa.array(end[keep]), met[2]], OVERLAP)
 
 
 def decided(batches: Iterable[Any], rule: Rule) -> Iterator[Any]:
@@ -92,19 +110,20 @@ def decided(batches: Iterable[Any], rule: Rule) -> Iterator[Any]:
 
 
 def pairs(batches: Iterable[Any], rule: Rule, week: int) -> Iterator[Any]:
-    """Yield all pairs of visits of a week that are together as long as the rule asks, each once."""
+    """Yield all pairs of visits whose time together begins in a week and is as long as the rule asks, each once."""
     table = _whole(batches)
     if table is None:
         return
-    weeks = np.full(table.num_rows, week, dtype=np.int64)
-    spans, person = _spans(table), _numbers(table.column("person"))
-    one, other, start, end = overlaps_by_week(spans, weeks, spans, weeks)
-    smaller = _order(table.column("visit"))
-    keep = (smaller[one] < smaller[other]) & (person[one] != person[other]) & (end - start >= rule.minutes_us)
-    one, other = pa.array(one[keep]), pa.array(other[keep])
-    ids = [table.column(name).combine_chunks().take(side) for name in ("visit", "person") for side in (one, other)]
-    facility = table.column("facility").combine_chunks().take(one)
-    yield _batch([facility, *ids, pa.array(start[keep]), pa.array(end[keep])], PAIR)
+    spans, person, place = _spans(table), _numbers(table.column("person")), _order(table.column("visit"))
+    columns = {name: table.column(name).combine_chunks() for name in ("facility", "visit", "person")}
+    for one, other in pairs_within(spans, max(1, rule.minutes_us)):
+        keep = (person[one] != person[other]) & (week_of(spans.start[other]) == week)
+        first, later = one[keep], other[keep]
+        start, end = spans.start[later], np.minimum(spans.end[first], spans.end[later])
+        swapped = place[first] > place[later]
+        sides = [pa.array(np.where(swapped, *two)) for two in ((later, first), (first, later))]
+        ids = [columns[name].take(side) for name in ("visit", "person") for side in sides]
+        yield _batch([columns["facility"].take(sides[0]), *ids, pa.array(start), pa.array(end)], PAIR)
 
 
 def _batch(columns: list[Any], schema: str) -> Any:  # noqa: ANN401 — Arrow has no types
