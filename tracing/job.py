@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 from typing import Any, Final, NamedTuple
@@ -28,11 +29,13 @@ from tracing.cases.causes import Turn, causes_of, read_record
 from tracing.cases.episodes import standing
 from tracing.cases.facts import Case
 from tracing.cases.graph import Edge, graph_of, measures_of
+from tracing.cases.likeness import Likely
 from tracing.cases.onset import OnsetBounds, stay_at_onset
 from tracing.cases.revision import References, Stored
 from tracing.cases.rings import NOTHING, Numbers, Rings, search
 from tracing.cases.sources import write_sources
 from tracing.cases.status import BlackDays, black_until, changes
+from tracing.cases.surroundings import read_likely
 from tracing.instants import DAY_US, utc_of
 from tracing.rows import undashed
 from tracing.rulesets import DEFAULT_RULE, Rule, rule_of
@@ -220,8 +223,20 @@ def _tell(
         degrees=1 + bool(numbers["second_degree_told"]),
     )
     dropped = read_dropped(cur, case.case_id)
-    alerts = alerts_of(trace, *candidates, residence, told, references, causes, dropped)
+    likely = _asked(cur, candidates[1])
+    alerts = alerts_of(trace, *candidates, residence, told, references, causes, dropped, likely)
     return stored_as.write_alerts(cur, stored.trace_id, alerts, now) if alerts else []
+
+
+def _asked(cur: Cursor, candidates: Sequence[Candidate]) -> Callable[[Candidate], Likely | None]:
+    """Return what says how likely one of these was close; all are read when the first is asked about."""
+
+    @cache
+    def known() -> dict[tuple[int, str, str], Likely | None]:
+        said = read_likely(cur, [one.exposures for one in candidates])
+        return {one.key: likely for one, likely in zip(candidates, said, strict=True)}
+
+    return lambda candidate: known().get(candidate.key)
 
 
 def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], partitions: int) -> list[Message]:

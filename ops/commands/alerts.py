@@ -117,8 +117,9 @@ def _single(data: AlertData) -> str:
         return data.reason  # it is about the whole trace
     rank = f"#{data.rank} " if data.rank else ""
     case = ", sudah kasus (already a case)" if data.already_case else ""
+    likely = f" peluang (probability) {data.probability_band} %," if data.probability_band else ""
     return (
-        f"{rank}{data.contact_ref} {data.facility_name} {data.date}, {data.minutes_band} menit (min),"
+        f"{rank}{data.contact_ref} {data.facility_name} {data.date}, {data.minutes_band} menit (min),{likely}"
         f" {data.reason}{case}"
     )
 

@@ -110,22 +110,29 @@ def _print(view: TraceView, console: Console) -> None:
 def _print_contacts(contacts: Sequence[ContactView], degree: int, console: Console) -> None:
     which = "candidates (kandidat kontak erat)" if degree == 1 else f"candidates of degree {degree}"
     table = Table(caption=f"{which}, not yet close contacts")
-    for column in ("#", "contact", "minutes", "role", "decision", "why"):
+    for column in ("#", "contact", "minutes", "likely", "role", "decision", "why"):
         table.add_column(column, no_wrap=column != "why")  # a contact's name cut off cannot be decided on
     for one in contacts:
         label = "already a case; " if one.already_case else ""
         rank = str(one.rank) if one.rank else "-"
-        table.add_row(rank, one.contact_ref, f"{one.overlap_minutes:.3f}", one.role, one.decision, label + one.reason)
+        minutes, likely = f"{one.overlap_minutes:.3f}", _percent(one.probability)
+        table.add_row(rank, one.contact_ref, minutes, likely, one.role, one.decision, label + one.reason)
     console.print(table, markup=False)
 
 
 def _print_sources(sources: Sequence[SourceView], console: Console) -> None:
     """Print where the case may have it from: the first in rank, and the number of the others."""
     table = Table(caption=f"possible sources (penelusuran sumber), {len(sources)} in all")
-    for column in ("#", "source", "minutes", "why"):
+    for column in ("#", "source", "minutes", "likely", "why"):
         table.add_column(column, no_wrap=column != "why")
     for one in sources[:SOURCES_MAX]:
         label = "" if one.plausible else "a case, but not yet infectious; "
         label += "a case; " if one.plausible and one.already_case else ""
-        table.add_row(str(one.rank), one.source_ref, f"{one.overlap_minutes:.3f}", label + one.reason)
+        minutes, likely = f"{one.overlap_minutes:.3f}", _percent(one.probability)
+        table.add_row(str(one.rank), one.source_ref, minutes, likely, label + one.reason)
     console.print(table, markup=False)
+
+
+def _percent(probability: float | None) -> str:
+    """Return how likely the two were close; empty where it is not known."""
+    return "" if probability is None else f"{probability:.1%}"

@@ -48,6 +48,7 @@ def test_a_laboratorys_final_positive_is_traced_ranked_and_told_to_district_and_
     ]
     assert view.contacts[1].reason == (
         "RSUD Kota Tangerang, 42 min together on 9 Nov, day \N{MINUS SIGN}1 of onset; check-out estimated"
+        "; together for a small part of both stays; few others present"
     )
     assert view.contacts[1].estimated
     assert not view.contacts[0].estimated

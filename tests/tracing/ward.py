@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -12,9 +12,10 @@ from schemas.events import ContactDecision, TestResult, TraceRequest
 from schemas.settings import Settings
 from tracing.cases.register import Fact, register
 from tracing.cases.rows import due_traces, person_uuid
+from tracing.counts import Counts, FacilityHour, add, counts_of
 from tracing.instants import us_of
 from tracing.job import Run, run_trace
-from tracing.store import connect, insert_visits, make_weeks, week_of
+from tracing.store import add_counts, connect, insert_visits, make_weeks, prepare, week_of
 from tracing.visits import Visit
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
@@ -148,6 +149,11 @@ class Town:
             make_weeks(cur, {week_of(visit.check_in) for visit in visits})
         with self.as_role("jejak_visits") as cur:
             insert_visits(cur, visits)
+            counts: dict[FacilityHour, Counts] = {}
+            for _, own in groupby(sorted(visits, key=_person), key=_person):
+                add(counts, counts_of(own, []))
+            prepare(cur)
+            add_counts(cur, {0: counts})
 
     def lives_in(self, person_id: str, district: str) -> None:
         with self.as_role("jejak_gate") as cur:
@@ -177,6 +183,10 @@ class Town:
         )
         assert len(rows) == 1
         return rows[0]
+
+
+def _person(visit: Visit) -> str:
+    return str(visit.person)
 
 
 @contextmanager

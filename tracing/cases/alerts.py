@@ -19,6 +19,7 @@ import msgspec
 from schemas.events import AlertData, AlertSummary
 from schemas.topics import office_of
 from tracing.cases.candidates import Candidate, Exposure, circumstances, ranked
+from tracing.cases.likeness import Likely
 from tracing.instants import MINUTE_US
 from tracing.windows import local_day
 
@@ -26,6 +27,7 @@ Action: TypeAlias = Literal["added", "changed", "withdrawn", "review"]
 BANDS: Final = ((240, "240+"), (60, "60-239"), (30, "30-59"), (15, "15-29"), (0, "0-14"))
 NOTHING_LEFT: Final = "no meeting is left that concerns this office"
 STAFF_IN_ISOLATION: Final = "staff in isolation: now with the infection control team"
+Ask: TypeAlias = Callable[[Candidate], Likely | None]
 _NO_CAUSES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -71,6 +73,7 @@ def alerts_of(
     reference: Callable[[str, str | None], str],
     causes: Mapping[str, str] = _NO_CAUSES,
     dropped: frozenset[str] = frozenset(),
+    likely: Ask = lambda _candidate: None,
 ) -> list[AlertData]:
     """Return the alerts of this revision, office by office, each office's summary first.
 
@@ -87,6 +90,7 @@ def alerts_of(
         reference: gives the name that an office knows a person by (None: the trace).
         causes: why a person's candidacy changed, in words.
         dropped: whom people no longer count as contacts: these are withdrawn even where acknowledged.
+        likely: how likely a candidate was close, asked only where there is an alert of him: it makes none.
     """
     before, after = ([one for one in some if one.degree <= trace.degrees] for some in (before, after))
     was, now = _by_office(before, residence), _by_office(after, residence)
@@ -95,7 +99,7 @@ def alerts_of(
     alerts = []
     for office in sorted(was.keys() | now.keys() | aside.keys() | told.keys()):
         in_isolation = _Aside(was_aside.get(office, {}).keys(), aside.get(office, {}).keys())
-        desk = _Desk(trace, office, told.get(office, Told()), reference, causes, dropped, in_isolation)
+        desk = _Desk(trace, office, told.get(office, Told()), reference, causes, dropped, in_isolation, likely)
         alerts += desk.alerts(was.get(office, {}), now.get(office, {}), known)
     return alerts
 
@@ -141,6 +145,7 @@ class _Desk(NamedTuple):
     causes: Mapping[str, str]
     dropped: frozenset[str]
     in_isolation: _Aside
+    likely: Ask
 
     def alerts(
         self, was: Mapping[str, Candidate], now: Mapping[str, Candidate], known: Mapping[str, Candidate]
@@ -184,11 +189,11 @@ class _Desk(NamedTuple):
                 continue
             before, cause = was.get(person), self.causes.get(person, "")
             if person in self.told.gone:
-                news.append(News("changed", candidate, _because(_reason(candidate), cause)))
+                news.append(News("changed", candidate, _because(self._reason(candidate), cause)))
             elif before is not None and before.facts != candidate.facts:
                 weaker = _weaker(before, candidate) if person in self.told.acknowledged else ""
                 action: Action = "review" if weaker else "changed"
-                news.append(News(action, candidate, _because(_reason(candidate), weaker, cause)))
+                news.append(News(action, candidate, _because(self._reason(candidate), weaker, cause)))
         return news
 
     def _gains(self, was: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> tuple[list[News], bool]:
@@ -199,10 +204,15 @@ class _Desk(NamedTuple):
             if person in self.told.persons:
                 continue
             if len(news) < room:
-                news.append(News("added", candidate, _because(_reason(candidate), self.causes.get(person, ""))))
+                news.append(News("added", candidate, _because(self._reason(candidate), self.causes.get(person, ""))))
             else:
                 unsaid |= person not in was or was[person].facts != candidate.facts
         return news, unsaid
+
+    def _reason(self, candidate: Candidate) -> str:
+        """Return what an office may know of why, with what counted for or against."""
+        likely = self.likely(candidate)
+        return _because(_reason(candidate), *(likely.words if likely else []))
 
     def _closed(self, now: Mapping[str, Candidate]) -> list[AlertData]:
         """Return the withdrawals of those without a meeting whom people have now dropped."""
@@ -223,7 +233,7 @@ class _Desk(NamedTuple):
 def _single(desk: _Desk, news: News, rank: int) -> AlertData:
     trace, candidate = desk.trace, news.candidate
     trace_ref, contact_ref = desk.reference(desk.office, None), desk.reference(desk.office, candidate.person)
-    shown = _shown(desk.office, candidate)
+    shown, likely = _shown(desk.office, candidate), desk.likely(candidate)
     return AlertData(
         alert_id=alert_id(trace, trace_ref, contact_ref, desk.office),
         version=trace.revision,
@@ -235,6 +245,7 @@ def _single(desk: _Desk, news: News, rank: int) -> AlertData:
         facility_name=shown.place.name,
         date=local_day(shown.start, shown.place.time_zone).isoformat(),
         minutes_band=minutes_band(candidate.overlap_us),
+        probability_band=likely.band if likely else "",
         degree=candidate.degree,
         rank=rank,
         rule=trace.rule,

@@ -1,13 +1,15 @@
 """From exposures to candidates: one per person met, ranked, each with a sentence that says why. Pure.
 
-Until something better than minutes is known, rank is the time together, longest first; who rode in one vehicle comes
-before, who was in other zones all the while comes last. Nobody is left out: staff met in isolation have no rank, for
-nobody knows what they wore, but they are on the list.
+Rank is the probability of having been truly close, which whoever reads works out, then the time together; who rode in
+one vehicle comes before, who was in other zones all the while comes last. Nobody is left out: staff met in isolation
+have no rank, for nobody knows what they wore, but they are on the list. Where the order decides who is told, it is
+the time together alone: who else came and went that day, or another model, never makes an alert.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -17,6 +19,7 @@ from tracing.windows import local_day
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MINUS: Final = "\N{MINUS SIGN}"
+_NONE: Final[Mapping[tuple[int, str, str], int]] = MappingProxyType({})
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -63,6 +66,11 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     exposures: tuple[Exposure, ...]  # in the order of time
     already_case: bool = False
     reason: str = ""
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """Return what there is one candidate of: degree, by whom, and who."""
+        return self.degree, self.from_person, self.person
 
     @property
     def longest(self) -> Exposure:
@@ -133,14 +141,20 @@ def candidates_of(
     return ranked(found)
 
 
-def ranked(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """Return the candidates by degree, then rank; at the end of each degree those who have no rank."""
-    return sorted(candidates, key=_order)
+def ranked(candidates: Iterable[Candidate], millionths: Mapping[tuple[int, str, str], int] = _NONE) -> list[Candidate]:
+    """Return the candidates by degree, then rank; at the end of each degree those who have no rank.
 
+    Args:
+        candidates: in any order.
+        millionths: the probability of each, by its key; without one he stands after all who have one.
+    """
 
-def _order(one: Candidate) -> tuple[int, bool, bool, bool, int, str, str]:
-    aside = one.ppe_unknown, one.apart, not one.rode_together
-    return one.degree, *aside, -one.overlap_us, one.person, one.from_person
+    def order(one: Candidate) -> tuple[int, bool, bool, bool, int, int, str, str]:
+        aside = one.ppe_unknown, one.apart, not one.rode_together
+        likely = -millionths.get(one.key, -1)
+        return one.degree, *aside, likely, -one.overlap_us, one.person, one.from_person
+
+    return sorted(candidates, key=order)
 
 
 def reason_of(exposures: Sequence[Exposure], day_zero: date, day_word: str) -> str:

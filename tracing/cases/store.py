@@ -12,9 +12,11 @@ import msgspec
 
 from schemas.errors import NotFound
 from tracing.cases.candidates import Candidate, ranked, reason_of
+from tracing.cases.likeness import Likely
 from tracing.cases.onset import StayAtOnset
 from tracing.cases.revision import read_candidates
 from tracing.cases.sources import Source, read_ranked_sources
+from tracing.cases.surroundings import read_likely
 from tracing.instants import text_of
 from tracing.rulesets import DEFAULT_RULE, rule_of
 from tracing.store import Connection, Cursor
@@ -41,7 +43,7 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     overlap_minutes: float  # three decimals, exactly
     overlaps: int
     days_from_onset: int  # from day zero to the day of the longest exposure
-    probability: float | None
+    probability: float | None  # that the two were truly close; none where they only rode together
     estimated: bool
     already_case: bool
     decision: str
@@ -70,6 +72,7 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     estimated: bool = False
     kind: str = ""
     reason: str = "somebody whom no visit shows"
+    probability: float | None = None
 
 
 class TeamView(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,7 +144,7 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
         sources: tuple[SourceView, ...] = ()
         if row[10] and day:
             contacts = _contacts(cur, row[10], case_id, day, refs, row[15])
-            sources = _sources(cur, (row[10], rule), day, "onset" if row[2] else "specimen", refs)
+            sources = _sources(cur, (row[10], rule, row[15]), day, "onset" if row[2] else "specimen", refs)
     header = msgspec.json.decode(row[14], type=_Header)
     return TraceView(
         case_id=case_id,
@@ -189,16 +192,26 @@ def _contacts(
     )
     decisions = dict(cur.fetchall())
     shown = []
-    for _, some in groupby(ranked(read_candidates(cur, trace_id)), key=lambda one: one.degree):
+    candidates = read_candidates(cur, trace_id)
+    said = read_likely(cur, [one.exposures for one in candidates])
+    likely = {one.key: known for one, known in zip(candidates, said, strict=True) if known is not None}
+    by_rank = ranked(candidates, {key: known.millionths for key, known in likely.items()})
+    for _, some in groupby(by_rank, key=lambda one: one.degree):
         for rank, candidate in enumerate(some, start=1):
             source = refs.get(None if candidate.from_person == index else candidate.from_person, "")
             place = 0 if candidate.ppe_unknown else rank
-            shown.append(_contact(candidate, place, day, (source, refs[candidate.person]), decisions))
+            names = source, refs[candidate.person]
+            shown.append(_contact(candidate, likely.get(candidate.key), place, day, names, decisions))
     return tuple(shown)
 
 
 def _contact(
-    candidate: Candidate, rank: int, day: date, names: tuple[str, str], decisions: dict[str, Any]
+    candidate: Candidate,
+    likely: Likely | None,
+    rank: int,
+    day: date,
+    names: tuple[str, str],
+    decisions: dict[str, Any],
 ) -> ContactView:
     longest = candidate.longest
     zone = longest.place.time_zone
@@ -216,11 +229,11 @@ def _contact(
         overlap_minutes=exact_minutes(candidate.overlap_us),
         overlaps=len(candidate.exposures),
         days_from_onset=(local_day(longest.start, zone) - day).days,
-        probability=None,
+        probability=likely.probability if likely else None,
         estimated=candidate.estimated,
         already_case=candidate.already_case,
         decision=decisions.get(candidate.person, ""),
-        reason=candidate.reason,
+        reason=_with_words(candidate.reason, likely),
         kind="vehicle" if candidate.rode_together else "place",
         apart=candidate.apart,
         ppe_unknown=candidate.ppe_unknown,
@@ -228,19 +241,24 @@ def _contact(
 
 
 def _sources(
-    cur: Cursor, trace: tuple[int, str], day: date, day_word: str, refs: dict[str | None, str]
+    cur: Cursor, trace: tuple[int, str, str], day: date, day_word: str, refs: dict[str | None, str]
 ) -> tuple[SourceView, ...]:
-    trace_id, rule = trace
-    ranked_sources = read_ranked_sources(cur, trace_id, rule_of(rule))
+    trace_id, rule, index = trace
+    found = read_ranked_sources(cur, trace_id, rule_of(rule))
+    # Whom they may have given it to is not stored with them: it is the case.
+    pairs = [[msgspec.structs.replace(met, to_person=index) for met in one.exposures] for one in found]
+    said = list(zip(found, read_likely(cur, pairs), strict=True))
+    said.sort(key=lambda one: (one[0].order, -(one[1].millionths if one[1] else -1)))  # else as they stood
     return tuple(
-        _source(one, rank, day, day_word, refs.get(one.person, ""))
+        _source((one, likely), rank, day, day_word, refs.get(one.person, ""))
         if one.person
         else SourceView(rank=rank, source_ref="unknown")
-        for rank, one in enumerate(ranked_sources, start=1)
+        for rank, (one, likely) in enumerate(said, start=1)
     )
 
 
-def _source(source: Source, rank: int, day: date, day_word: str, ref: str) -> SourceView:
+def _source(of: tuple[Source, Likely | None], rank: int, day: date, day_word: str, ref: str) -> SourceView:
+    source, likely = of
     met, longest = source.exposures, source.longest
     zone = longest.place.time_zone
     return SourceView(
@@ -259,8 +277,14 @@ def _source(source: Source, rank: int, day: date, day_word: str, ref: str) -> So
         days_from_onset=(local_day(longest.start, zone) - day).days,
         estimated=any(one.estimated_ends for one in met),
         kind="vehicle" if any(one.kind == "vehicle" for one in met) else "place",
-        reason=reason_of(met, day, day_word),
+        reason=_with_words(reason_of(met, day, day_word), likely),
+        probability=likely.probability if likely else None,
     )
+
+
+def _with_words(reason: str, likely: Likely | None) -> str:
+    """Return why somebody is on the list, with what counted for where he stands."""
+    return "; ".join([reason, *(likely.words if likely else [])])
 
 
 def _teams(contacts: Iterable[ContactView]) -> tuple[TeamView, ...]:

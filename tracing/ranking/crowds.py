@@ -15,6 +15,7 @@ Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int32]
 DAY_HOURS: Final = 24  # around an arrival or a leaving: what share of a day's falls into the hours of both
 EXTRA: Final = 2
+THE_TWO: Final = 2  # themselves: never fewer, even where a server no longer keeps an hour
 BEFORE_HOURS: Final = 11  # of these, the hours before that in which the first of both came or left
 CELLS_MIN: Final = 1 << 20
 CELLS_PER_VISIT: Final = 5  # memory: 16 bytes each
@@ -56,7 +57,7 @@ class Hours:
         self._first = int(came.min(initial=_LATEST)) // HOUR_US
         last = int(left.max(initial=0)) // HOUR_US
         self._width = max(last - self._first, 0) + 2  # one more than the last in which something happened
-        self._cells = _Cells(number * self._width - self._first, came, left, some.size * self._width)
+        self._cells: Cells = _Counted(number * self._width - self._first, came, left, some.size * self._width)
 
     def knows(self, facilities: Ints) -> bool:
         """Say whether these facilities were counted."""
@@ -79,10 +80,10 @@ class Hours:
         time: Ints = (cells.came[place] - cells.left[place]) * (hour * HOUR_US) - cells.times[place]
         return time
 
-    def _share(self, counted: Counts, base: Ints, ends: tuple[Ints, Ints]) -> Floats:
+    def _share(self, counted: Counts | Ints, base: Ints, ends: tuple[Ints, Ints]) -> Floats:
         """Return how usual an event between two instants was on that day."""
         begin, end, day = hours_of(*ends)
-        near = counted[self._place(base, end)] - counted[self._place(base, begin)]
+        near = np.maximum(counted[self._place(base, end)] - counted[self._place(base, begin)], THE_TWO)
         of_day = counted[self._place(base, day + DAY_HOURS)] - counted[self._place(base, day)]
         return share_of(near, end - begin, np.maximum(of_day, near))
 
@@ -105,34 +106,41 @@ def hours_of(one: Ints, other: Ints) -> tuple[Ints, Ints, Ints]:
     return begin, last // HOUR_US + 1, begin - BEFORE_HOURS
 
 
-class _Cells:
+class Cells:
     """What happened before each hour of each facility, and in all facilities before it: only differences say something.
 
-    A cell is a facility's hour. Where those would be far more than the visits, only the cells are kept in which
-    something happened.
+    A cell is a facility's hour. Some keep only those in which something happened.
     """
+
+    kept: Ints | None = None
+    came: Counts | Ints
+    left: Counts | Ints
+    times: Ints
+
+    def place(self, cell: Ints) -> Ints:
+        """Return where in the sums a cell stands."""
+        return cell if self.kept is None else np.searchsorted(self.kept, cell)
+
+
+class _Counted(Cells):
+    """Counted of visits; where cells would be far more than the visits, those are kept in which something happened."""
 
     def __init__(self, base: Ints, came: Ints, left: Ints, cells: int) -> None:
         """Count visits; `base` and the hour make the cell, of which there are so many."""
-        self._kept: Ints | None = None
         if cells > CELLS_MIN + CELLS_PER_VISIT * base.size:
             every = np.sort(np.concatenate([base + came // HOUR_US, base + left // HOUR_US]))
-            self._kept = every[np.diff(every, prepend=-1) > 0]
-            cells = self._kept.size
+            self.kept = every[np.diff(every, prepend=-1) > 0]
+            cells = self.kept.size
         self.came, self.left = (np.zeros(cells + 1, dtype=np.int32) for _ in range(2))
         self.times = np.zeros(cells + 1, dtype=np.int64)  # of check-ins less those of check-outs; wraps around
         for ends, counts, sign in ((came, self.came, 1), (left, self.left, -1)):
             cell = base + ends // HOUR_US
-            order = slice(None) if self._kept is None else np.argsort(cell)  # a search is fast in order only
+            order = slice(None) if self.kept is None else np.argsort(cell)  # a search is fast in order only
             after = self.place(cell[order]) + 1
             np.add.at(counts, after, np.int32(1))
             np.add.at(self.times, after, sign * ends[order])
         for sums in (self.came, self.left, self.times):
             np.cumsum(sums, out=sums)
-
-    def place(self, cell: Ints) -> Ints:
-        """Return where in the sums a cell stands."""
-        return cell if self._kept is None else np.searchsorted(self._kept, cell)
 
 
 def same_zone(one: Ints, other: Ints, unknown: int) -> tuple[Flags, Flags]:
