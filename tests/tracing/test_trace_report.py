@@ -210,6 +210,22 @@ def test_a_candidate_who_is_a_case_and_a_source_stand_in_the_chain(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "; same zone; arrived and left within minutes of each other; together for most of both stays"),
+        ("id", "; zona sama; datang dan pergi berselang beberapa menit; bersama selama sebagian besar waktu keduanya"),
+    ],
+)
+def test_the_reason_says_what_counted_in_the_language_of_the_page(tmp_path: Path, language: str, words: str) -> None:
+    visits = [
+        visit("1", "7", "03 08:00", "03 10:00", zone="ward"),
+        visit("2", "companion", "03 08:05", "03 10:02", zone="ward"),
+    ]
+    out = run_town(tmp_path, town(visits, case("K", "7", onset="04")), rule_of(), language=language)
+    assert words in page_in(out).text
+
+
+@pytest.mark.parametrize(
     ("check_in", "check_out", "told"),
     [
         ("08 08:00", "20 08:00", (1, "community")),

@@ -28,6 +28,7 @@ class Kept:
         own = slice(contact.exposures.start, contact.exposures.stop)
         self.person, self.source, self.degree, self.rank = contact.target, contact.source, contact.degree, rank
         self.row = dict(zip(CONTACT_COLUMNS, row, strict=True))
+        self.counted = contact.counted
         starts, ends = batch.found.start[own], batch.found.end[own]
         self.longest_us = int((ends - starts).max())
         longest_first = np.sort(np.argsort(starts - ends, kind="stable")[:EXPOSURES_MAX])

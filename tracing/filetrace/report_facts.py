@@ -142,6 +142,7 @@ class Facts:
             stays=tuple(self._stay(row) for row in dict.fromkeys(kept.to_row.tolist())),
             overlaps=tuple(overlaps),
             longest_us=kept.longest_us,
+            counted=kept.counted,
             own_case=self._own_cases.get(kept.person, ""),
         )
 

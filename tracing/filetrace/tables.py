@@ -79,13 +79,13 @@ class Batch:
         one, other = self._places
         return self._details[one[exposure]], self._details[other[exposure]]
 
-    def words(self, contacts: Contacts) -> list[list[str]]:
-        """Return what counted for each of these contacts, in words."""
+    def counted(self, contacts: Contacts) -> list[Counted]:
+        """Return what counted for each of these contacts."""
         if self.shapes is None:
             return []
         rows = np.searchsorted(self.contacts.begins, contacts.begins)
         columns = [getattr(self.shapes, name)[rows].tolist() for name in Counted._fields]
-        return [words_of(Counted(*values)) for values in zip(*columns, strict=True)]
+        return [Counted(*values) for values in zip(*columns, strict=True)]
 
 
 class Contact(NamedTuple):
@@ -105,6 +105,7 @@ class Contact(NamedTuple):
     estimated: str
     reason: str
     risk: str
+    counted: Counted
 
 
 class Writer:
@@ -120,7 +121,7 @@ class Writer:
         rows = batch.found.from_row[contacts.longest]
         facility, zone = columns.visits.facility[rows].tolist(), columns.zone[rows].tolist()
         start, end = batch.found.start[contacts.longest].tolist(), batch.found.end[contacts.longest].tolist()
-        words, risks = batch.words(contacts), self._risks(batch, contacts)
+        counted, risks = batch.counted(contacts), self._risks(batch, contacts)
         for place, values in enumerate(zip(*(column.tolist() for column in contacts), strict=True)):
             case = self._cases[values[0]]
             where = columns.facilities[facility[place]], columns.zones[zone[place]]
@@ -151,8 +152,13 @@ class Writer:
                     _probability(values[10]),
                 ),
                 "true" if values[11] else "false",
-                safe_cell("; ".join([sentence(met, *where, day, since, []), *words[place], *_ESTIMATED[values[11]]])),
+                safe_cell(
+                    "; ".join(
+                        [sentence(met, *where, day, since, []), *words_of(counted[place]), *_ESTIMATED[values[11]]]
+                    )
+                ),
                 risks[place],
+                counted[place],
             )
 
     def _risks(self, batch: Batch, contacts: Contacts) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tracing.cases.onset import StayAtOnset
+from tracing.ranking.words import Counted
 from tracing.windows import Window
 
 
@@ -56,6 +57,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     stays: tuple[Stay, ...]
     overlaps: tuple[Overlap, ...]
     longest_us: int
+    counted: Counted  # for where he stands
     own_case: str = ""  # of somebody who is a case of the file himself
 
 

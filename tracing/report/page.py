@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from tracing.exports import safe_cell
 from tracing.look import SHEET
+from tracing.ranking.words import words_of
 from tracing.report import hospital_onset, places
 from tracing.report.chain import Chain
 from tracing.report.facts import Case, Contact, Facility, Report, Source
@@ -187,6 +188,7 @@ def _reason(contact: Contact, case: Case, facility: Facility | None, say: Langua
     )
     if int(row["overlaps"]) > 1:
         told += say.say("because_more", n=int(row["overlaps"]), length=say.length(_minutes_us(row)))
+    told = "; ".join([told, *words_of(contact.counted, say.tongue)])
     return told + (say["because_estimated"] if row["estimated"] == "true" else "")
 
 
