@@ -214,3 +214,4 @@ _SPELLINGS: Final[dict[str, Callable[[str], str]]] = {
     "temporary": _spell_free,
     "test": _spell_free,
 }
+KINDS: Final = tuple(_SPELLINGS)

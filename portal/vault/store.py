@@ -197,6 +197,13 @@ def erasure_of(conn: Connection, erasure_id: str) -> Erasure | None:
     return None
 
 
+def erasures_waiting(conn: Connection, person: str) -> list[Erasure]:
+    """Return the erasures that were recorded for a person and are still to be carried out: one at most."""
+    sql = "select erasure_id::text from vault.erasures_waiting(%s::uuid) as w (erasure_id)"
+    found = [erasure_of(conn, erasure_id) for (erasure_id,) in _rows(conn, sql, person)]
+    return [one for one in found if one is not None]
+
+
 def _sealed(conn: Connection, sql: str, *values: object) -> list[Sealed]:
     rows = _rows(conn, sql, *values)
     return [Sealed(person, kind, bytes(sealed), bytes(key), version) for person, kind, sealed, key, version in rows]

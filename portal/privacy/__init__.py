@@ -1,0 +1,1 @@
+"""What a person may ask for himself: his data and who processed them, and to be erased."""

@@ -1,0 +1,81 @@
+"""All that is stored under one person id, and who looked at it. Takes a connection in one state of the data."""
+
+from typing import Any, Final
+
+from portal.store import Connection
+
+Row = dict[str, Any]
+
+# The person's own; of others' cases only that he was in them: never whose they are.
+_OWN: Final[dict[str, str]] = {
+    "residence": "select district from person_area where person = %(person)s",
+    "scans": (
+        "select s.scan_id, f.facility_id, f.name as facility, s.gate, s.zone, s.at, s.admitted, s.refused_reason,"
+        " s.role, s.channel, s.assurance, s.device_id, s.group_id, s.entered_by, s.received_at from scan s"
+        " left join facility f using (facility_no) where person = %(person)s order by at, scan_id"
+    ),
+    "scan_decisions": (
+        "select scan_id, decision, by, reason, scan_at from scan_decision where person = %(person)s"
+        " order by scan_at, scan_id, serial"
+    ),
+    "visits": (
+        "select f.facility_id, f.name as facility, v.check_in, v.check_out, v.check_in_estimated,"
+        " v.check_out_estimated, v.role, v.zones from every_visit v left join facility f on f.facility_no = v.key >> 3"
+        " where person = %(person)s order by check_in, check_out"
+    ),
+    "test_results": (
+        "select result_id, laboratory, lab_ref, test, result, status, specimen_at, reported_at, date_onset,"
+        " date_isolation, case_id from test_result where person = %(person)s order by reported_at, result_id"
+    ),
+    "cases": (
+        "select case_id, state, classification, date_onset, date_specimen, date_isolation, area, requested_by,"
+        ' requested_role, reason, approved_by, approved_reason, opened_at, confirmed_at, closed_at from "case"'
+        " where person = %(person)s order by opened_at, case_id"
+    ),
+    "statuses": ("select s.until, s.ended from person_status s where person = %(person)s order by until"),
+    "met_a_case": (
+        "select f.facility_id, f.name as facility, c.first_start, c.last_end, c.overlap_us / 60000000.0 as minutes,"
+        " c.degree from candidate c left join facility f using (facility_no) where c.person = %(person)s"
+        " order by c.first_start, c.last_end"
+    ),
+    "contact_decisions": (
+        "select decision, by, role, reason, at from contact_decision where person = %(person)s order by at"
+    ),
+}
+_TRAIL: Final = """
+    select a.at, a.principal, a.action, a.object, a.reason from audit a
+    where a.object = %(id)s or a.object in (select case_id from "case" where person = %(person)s)
+        or a.object = any(%(objects)s)
+    union all
+    select a.at, a.principal, a.action, 'the case of somebody you may have met', '' from audit a
+    where a.object in (
+        select t.case_id from trace t join candidate c using (trace_id) where c.person = %(person)s
+        union
+        select t.case_id from trace t join source_exposure e using (trace_id) where e.person = %(person)s
+        except
+        select case_id from "case" where person = %(person)s)
+    order by 1
+"""
+
+
+def own_data(conn: Connection, person: str) -> dict[str, list[Row]]:
+    """Return what is stored under a person id, by what it is."""
+    return {name: _rows(conn, sql, {"person": person}) for name, sql in _OWN.items()}
+
+
+def trail(conn: Connection, person: str, objects: list[str]) -> list[Row]:
+    """Return the entries of the audit about a person, his cases and these objects, in the order of time."""
+    return _rows(conn, _TRAIL, {"person": person, "id": person, "objects": objects})
+
+
+def one_state(conn: Connection) -> None:
+    """Let this transaction see one state of the data."""
+    with conn.cursor() as cursor:
+        cursor.execute("set transaction isolation level repeatable read, read only")
+
+
+def _rows(conn: Connection, sql: str, values: dict[str, object]) -> list[Row]:
+    with conn.cursor() as cursor:
+        cursor.execute(sql, values)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
