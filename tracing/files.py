@@ -1,7 +1,7 @@
 """The strict reader of CSV files for the commands that work without servers.
 
 Every error names the physical line (header = 1) and the field, never a value. Ids are text. Accepted: a byte
-order mark, CRLF, any column order, extra columns, no last newline.
+order mark, CRLF, any column order, extra columns, no last newline, blank lines at the end (and nowhere else).
 """
 
 import csv
@@ -60,6 +60,8 @@ def read_placed_rows(
             rows.read_header(required, optional)
             while row := rows.read():
                 line, fields = row
+                if not fields and rows.only_blank_lines_follow():
+                    return
                 if len(fields) != len(rows.header):
                     raise _wrong_length(line, fields, rows.header)
                 yield line, rows.begins, dict(zip(rows.header, fields, strict=True))
@@ -191,6 +193,10 @@ class _Rows:
         if fields is not None and lines.suspect:
             self._look_closely(line, fields)
         return None if fields is None else (line, fields)
+
+    def only_blank_lines_follow(self) -> bool:
+        """Say whether the file is over but for line ends; where it is not, no row can be read any more."""
+        return not any(text.strip("\r\n") for text in self._lines)
 
     def _look_closely(self, line: int, fields: list[str]) -> None:
         for index, text in enumerate(fields):

@@ -128,10 +128,11 @@ def test_no_utf_8_is_named_by_line_and_field(tmp_path: Path) -> None:
         lambda text: "\ufeff" + text,
         lambda text: text.replace("\n", "\r\n"),
         lambda text: text.rstrip("\n"),
+        lambda text: text + "\n",
         lambda text: text.replace("A", '"A"').replace("B", '"B"'),
         lambda text: "\n".join(",".join(["x", *reversed(line.split(","))]) for line in text.splitlines()) + "\n",
     ],
-    ids=["byte order mark", "CRLF", "no last newline", "quotes", "another order and an extra column"],
+    ids=["byte order mark", "CRLF", "no last newline", "a blank last line", "quotes", "order and extra column"],
 )
 def test_files_are_accepted_as_other_programs_write_them(tmp_path: Path, change: Callable[[str], str]) -> None:
     (tmp_path / "one").mkdir()
@@ -228,7 +229,7 @@ def any_visits(draw: st.DrawFn) -> bytes:
             ",".join(row[name] if "," not in row[name] or row[name][0] == '"' else f'"{row[name]}"' for name in columns)
         )
     newline = draw(st.sampled_from(["\n", "\r\n"]))
-    return (newline.join(lines) + draw(st.sampled_from(["", newline]))).encode()
+    return (newline.join(lines) + draw(st.sampled_from(["", newline, 2 * newline, 3 * newline]))).encode()
 
 
 def shown(columns: Columns, file: VisitFile) -> list[tuple[object, ...]]:
@@ -260,7 +261,9 @@ def test_what_the_fast_reader_reads_the_strict_one_reads_too(
 
 def test_the_fast_reader_reads_good_files_by_itself(tmp_path: Path) -> None:
     path = tmp_path / "V.csv"
-    for content in (V_HEADER + V_ROWS, (V_HEADER + V_ROWS).replace("ward", '"ward, 3"').replace("\n", "\r\n")):
+    plain = V_HEADER + V_ROWS
+    quoted = plain.replace("ward", '"ward, 3"').replace("\n", "\r\n")
+    for content in (plain, quoted, plain + "\n", quoted + "\r\n\r\n"):
         path.write_bytes(content.encode())
         header, begins = read_header(path, option="--visits", required=VISIT_COLUMNS)
         assert read_plain(path, header, begins, silent).persons == ["A", "B"]
