@@ -10,6 +10,7 @@ from bench.reached import TEXT
 from bench.steady import measure
 from bench.streams import goals, report_name
 from bench.tools import ROOT
+from bench.trace import page as trace_page
 
 PAGE: Final = ROOT / "docs" / "performance.md"
 PLOTS: Final = ROOT / "docs" / "performance"
@@ -36,8 +37,9 @@ in one go, every second time in the other order. A figure counts only when the r
 have: in memory, who is inside each facility and each facility's hours (ins, outs, exact distinct visitors); durable,
 every visit and every count, equal to what the pure core computes from the same scans. Machines differ and are shared:
 trust the ratios inside a table, not the figures of two tables. `jejak bench streams`, `jejak bench latency`,
-`jejak bench growth`, `jejak bench gate`, `jejak bench peak-day` and `jejak bench steady` measure; the Java peers are
-built with Maven from `bench/peers`, the Python ones stand in `bench/contenders`.
+`jejak bench growth`, `jejak bench gate`, `jejak bench peak-day`, `jejak bench steady` and `jejak bench trace` measure;
+the Java peers are built with Maven from `bench/peers`, the others stand in `bench/contenders`
+and `bench/trace/contenders`.
 """
 
 
@@ -62,7 +64,21 @@ def page() -> tuple[str, dict[str, str]]:
             continue
         parts.append(f"## {TITLES[command]}\n\n{_taken(report)}\n")
         parts += section(report, plots)
+    parts += _traces(plots)
     return "\n".join(parts).rstrip() + "\n", plots
+
+
+def _traces(plots: dict[str, str]) -> list[str]:
+    parts = []
+    for name, section in trace_page.SECTIONS.items():
+        report = read_report(name)
+        if report is None or not report.data:
+            only = name.removeprefix("trace-")
+            parts.append(f"## {trace_page.TITLES[name]}\n\nNot measured yet: `jejak bench trace --only {only}`.\n")
+            continue
+        parts.append(f"## {trace_page.TITLES[name]}\n\n{_taken(report)}\n")
+        parts += section(report, plots, _table)
+    return parts
 
 
 def _taken(report: Report) -> str:

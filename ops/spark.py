@@ -49,12 +49,12 @@ def is_full_jdk(home: Path) -> bool:
 
 @contextmanager
 def spark_session(
-    environ: Mapping[str, str], *, cores: int | None = None, memory: str = "2g", jars: Sequence[Path] = ()
+    environ: Mapping[str, str] | None = None, *, cores: int | None = None, memory: str = "2g", jars: Sequence[Path] = ()
 ) -> Iterator[Any]:
     """Yield a session, stopped at the end.
 
     Args:
-        environ: of this process.
+        environ: of this process, if not said.
         cores: of a session of our own; all, if not said.
         memory: of its driver, which holds the answer and, on one machine, does the work.
         jars: for its class path; under `spark-submit` they are named there.
@@ -64,6 +64,7 @@ def spark_session(
     """
     if find_spec("pyspark") is None:
         raise Unavailable(NO_SPARK)
+    environ = os.environ if environ is None else environ
     submitted = is_submitted(environ)
     if not submitted:
         jdk = find_jdk(environ)

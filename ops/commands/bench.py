@@ -122,6 +122,28 @@ def steady(rate: int, minutes: int, persons: int) -> None:
 
 
 @bench.command()
+@click.option(
+    "--visits", type=click.IntRange(min=20_000), default=200_000, show_default=True, help="10,000,000 in full."
+)
+@click.option("--cases", type=click.IntRange(min=1), default=1_000, show_default=True, help="At once; 10,000 in full.")
+@click.option("--traces", type=click.IntRange(min=10), default=100, show_default=True, help="One after the other.")
+@click.option("--pairs", type=click.IntRange(min=1), default=3, show_default=True, help="How often each is run.")
+@click.option("--only", multiple=True, type=click.Choice(["online", "many", "pairs", "growth"]), help="A group.")
+def trace(visits: int, cases: int, traces: int, pairs: int, only: tuple[str, ...]) -> None:
+    """Trace the same cases with everybody in turn: online, many at once, all pairs of a week, and as visits grow."""
+    from bench.figures import Report, machine
+    from bench.trace.run import Plan, run
+
+    def start(name: str) -> Report:
+        return Report(command=name, at=_now(), machine=machine())
+
+    with stoppable():
+        for found in run(Plan(visits, cases, traces, pairs, only), start, _teller(), os.environ):
+            for name, reason in found.not_run.items():
+                click.echo(f"{name}: not run: {reason}")
+
+
+@bench.command()
 def report() -> None:
     """Write docs/performance.md and its plots from bench/results."""
     from bench.report import write_page

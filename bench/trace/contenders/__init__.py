@@ -1,0 +1,1 @@
+"""Each a process: reads the town's Parquet, answers, prints one line of JSON."""
