@@ -23,7 +23,6 @@ from tracing.cases.graph import Edge, graph_of, graphml_of
 from tracing.cases.store import ContactView, SourceView, TraceView, read_trace
 from tracing.instants import MINUTE_US
 
-SHOWN_IN = ZoneInfo("Asia/Jakarta")
 SOURCES_MAX = 20  # shown; --json has all
 STALE = defaultdict(str, stale=": data came after it had closed; ask for it again")
 
@@ -87,9 +86,8 @@ def _print(view: TraceView, console: Console) -> None:
         isolated = f", isolated {view.date_isolation}{by}" if view.date_isolation else ""
         lines.append(f"day 0 is {view.day0} ({view.day0_is}){isolated}")
     if view.window is not None:
-        first, last = (datetime.fromisoformat(end).astimezone(SHOWN_IN) for end in view.window)
         lines.append(f"rule {view.rule}, revision {view.revision}, trace {view.trace_state}{STALE[view.trace_state]}")
-        lines.append(f"looked at {first:%d %b %Y %H:%M} to {last:%d %b %Y %H:%M} WIB")
+        lines += [_looked_at(zone, window) for zone, window in sorted(view.windows.items())]
     stay = view.stay_at_onset
     if stay is not None:
         where = f"inpatient of {stay.facility_name} since {stay.admitted}"
@@ -105,6 +103,12 @@ def _print(view: TraceView, console: Console) -> None:
         console.print(f"for the infection control team of {team.facility_name}: {known}{unknown}", markup=False)
     if view.sources:
         _print_sources(view.sources, console)
+
+
+def _looked_at(time_zone: str, window: tuple[str, str]) -> str:
+    """Return from when to when the case's places were looked at, as the clocks of these facilities show it."""
+    first, last = (datetime.fromisoformat(end).astimezone(ZoneInfo(time_zone)) for end in window)
+    return f"looked at {first:%d %b %Y %H:%M} to {last:%d %b %Y %H:%M} {last:%Z} ({time_zone})"
 
 
 def _print_contacts(contacts: Sequence[ContactView], degree: int, console: Console) -> None:

@@ -142,6 +142,18 @@ def test_a_trace_is_shown_ranked_and_explained_and_the_look_is_written_down(
     assert (missing.returncode, missing.stderr) == (2, "jejak: no such case\n")
 
 
+def test_the_days_looked_at_are_shown_by_the_clocks_of_the_facilities(town: Town) -> None:
+    person = somebody(next(_persons))
+    for facility_id in ("PKM-1", "RS-9"):
+        town.stay(person, facility_id, "2026-11-10 20:00", "2026-11-10 21:00")
+    before = taken(town.settings)
+    send(town.settings, [positive(person)])
+    wait_until(lambda: taken(town.settings) > before)
+    shown = " ".join(jejak(town.settings, "trace-show", str(town.case(person)[0])).stdout.split())
+    assert "looked at 08 Nov 2026 00:00 to 25 Nov 2026 00:00 WIB (Asia/Jakarta)" in shown
+    assert "looked at 08 Nov 2026 00:00 to 25 Nov 2026 00:00 WIT (Asia/Jayapura)" in shown
+
+
 def test_a_second_person_approves_and_people_decide_through_the_gate(town: Town, tmp_path: Path) -> None:
     person, other = somebody(next(_persons)), somebody(next(_persons))
     for who in (person, other):

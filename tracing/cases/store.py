@@ -109,6 +109,7 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     stay_at_onset: StayAtOnset | None = None
     sources: tuple[SourceView, ...] = ()
     teams: tuple[TeamView, ...] = ()
+    windows: dict[str, tuple[str, str]] = {}  # from when to when, by the time zone of the facilities
 
 
 class _Header(msgspec.Struct):
@@ -118,6 +119,7 @@ class _Header(msgspec.Struct):
     date_isolation: date | None = None
     isolated_by_zone: bool = False
     stay_at_onset: StayAtOnset | None = None
+    windows: dict[str, tuple[str, str]] = {}
 
 
 def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> TraceView:
@@ -169,6 +171,7 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
         stay_at_onset=header.stay_at_onset,
         sources=sources,
         teams=_teams(contacts),
+        windows=header.windows,
     )
 
 
