@@ -30,7 +30,7 @@ from tracing.cases.episodes import standing
 from tracing.cases.facts import Case
 from tracing.cases.graph import Edge, graph_of, measures_of
 from tracing.cases.likeness import Likely
-from tracing.cases.onset import OnsetBounds, stay_at_onset
+from tracing.cases.onset import stay_at_onset
 from tracing.cases.revision import References, Stored
 from tracing.cases.rings import NOTHING, Numbers, Rings, search
 from tracing.cases.sources import write_sources
@@ -310,16 +310,11 @@ def _header(
 
 def _of_the_case(case: Case, seen: Rings, numbers: Mapping[str, int]) -> dict[str, Any]:
     """Return what the visits say of the case himself: since when he is isolated, and where he fell ill."""
-    bounds = OnsetBounds(
-        definite=numbers["onset_definite_day"],
-        probable=numbers["onset_probable_day"],
-        indeterminate=numbers["onset_indeterminate_day"],
-    )
     return {
         "degrees_told": 1 + bool(numbers["second_degree_told"]),
         "date_isolation": seen.date_isolation or case.date_isolation,
         "isolated_by_zone": seen.date_isolation not in {None, case.date_isolation},
-        "stay_at_onset": stay_at_onset(seen.own, case.day_zero, bounds),
+        "stay_at_onset": stay_at_onset(seen.own, case.day_zero),
     }
 
 

@@ -1,7 +1,7 @@
 """Places that need care, each in the online trace: isolation, zones, rides, inpatients, and who hears of whom."""
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from schemas.settings import Settings
 from tests.tracing.ward import Town, at, positive, request, somebody, town_in, uuid7
 from tracing.cases.candidates import Place
-from tracing.cases.onset import OnsetBounds, stay_at_onset
+from tracing.cases.onset import dated_days, days_on, stay_at_onset
 from tracing.cases.places import Stay, kind_of, marks_of
 from tracing.cases.rows import person_uuid
 from tracing.cases.store import ContactView, read_trace
@@ -19,7 +19,6 @@ from tracing.rulesets import rule_of
 
 CASE = somebody(1)
 PLACE = Place(1, "RS-1", "RSUD", "Asia/Jakarta", "36.71")
-BOUNDS = OnsetBounds(definite=15, probable=8, indeterminate=3)
 
 
 @pytest.fixture
@@ -284,16 +283,22 @@ def test_companions_come_and_go_and_each_time_with_a_patient_counts(town: Town) 
 )
 def test_the_day_of_stay_at_onset_says_where_an_inpatient_caught_it(onset: str, day: int, kind: str) -> None:
     stays = [_stay("2026-11-01 23:59", "2026-11-20 08:00", "inpatient")]
-    found = stay_at_onset(stays, date.fromisoformat(onset), BOUNDS)
+    found = stay_at_onset(stays, date.fromisoformat(onset))
     assert found is not None
     assert (found.day_of_stay, found.onset) == (day, kind)
 
 
 def test_who_is_no_inpatient_or_left_before_has_no_day_of_stay() -> None:
     stays = [_stay("2026-11-01 08:00", "2026-11-20 08:00", "visitor")]
-    assert stay_at_onset(stays, date(2026, 11, 5), BOUNDS) is None
+    assert stay_at_onset(stays, date(2026, 11, 5)) is None
     left = [_stay("2026-11-01 08:00", "2026-11-03 08:00", "inpatient")]
-    assert stay_at_onset(left, date(2026, 11, 5), BOUNDS) is None
+    assert stay_at_onset(left, date(2026, 11, 5)) is None
+
+
+def test_the_days_that_tell_where_have_a_date_and_a_source() -> None:
+    first = dated_days()[-1]
+    assert first.source
+    assert days_on(first.valid_from) == days_on(first.valid_from - timedelta(days=1)) == first
 
 
 def test_a_trace_shows_the_day_of_stay_at_onset(town: Town) -> None:

@@ -11,7 +11,6 @@ from tracing.cases.places import Stay
 from tracing.filetrace.case_file import FileCase
 from tracing.filetrace.visit_file import VisitFile
 from tracing.instants import DAY_US
-from tracing.report.hospital_onset import days
 from tracing.windows import Window
 
 ROLE: Final = "role"
@@ -51,5 +50,5 @@ def hospital_onsets(
     found = {}
     for number, (case, person, window) in enumerate(zip(cases, persons, windows, strict=True)):
         known = [stay for stay in stays.get(person, ()) if stay.check_in < window.end]
-        found[number] = stay_at_onset(known, case.day_zero, days().bounds)
+        found[number] = stay_at_onset(known, case.day_zero)
     return {number: one for number, one in found.items() if one is not None}

@@ -11,10 +11,12 @@ from typing import Final, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tracing.cases.onset import days_on
 from tracing.exports import safe_cell
+from tracing.instants import utc_of
 from tracing.look import SHEET
 from tracing.ranking.words import words_of
-from tracing.report import hospital_onset, places
+from tracing.report import places
 from tracing.report.chain import Chain
 from tracing.report.facts import Case, Contact, Facility, Report, Source
 from tracing.report.lanes import Timeline
@@ -100,7 +102,7 @@ def page_of(report: Report, tongue: Tongue) -> str:
             options=_options(report, say),
             files=_files(report, say),
             versions=" · ".join(f"{name} {version}" for name, version in header["versions"].items()),
-            days=hospital_onset.days(),
+            days=days_on(utc_of(report.asked_at).date()),
             zone=say.zone(report.asked_at),
             cell=safe_cell,
             mark=_mark,
