@@ -11,10 +11,14 @@ from typing import Any
 import aiokafka
 import faust
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
 from aiokafka.protocol.metadata import MetadataRequest, MetadataResponse_v2
+from faust.app.base import App
+from faust.streams import Stream
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.types.tuples import ConsumerMessage, Message
 
 from streams.batches import FETCH_WAIT_MS, Batch, BatchConsumer, BatchSchema, BatchTransport
 
@@ -35,6 +39,19 @@ INSIDE: list[tuple[Callable[..., Any] | type, str]] = [
     (AIOKafkaConsumerThread._seek_wait, "9d221e816d940467"),
     (AIOKafkaConsumerThread._fetch_records, "39a2c6c79fc1455a"),
     (AIOKafkaConsumerThread._create_worker_consumer, "c2701bfc3e6f6cad"),
+    (AIOKafkaConsumerThread._ensure_consumer, "ff4a4c693b7ec63f"),
+    (AIOKafkaConsumerThread.call_thread, "479edda75b54734b"),
+    (AIOKafkaConsumerThread.earliest_offsets, "5d697cd768735af7"),
+    (AIOKafkaConsumerThread.highwaters, "b49ed48ec1731816"),
+    (AIOKafkaConsumerThread.highwater, "6f7dbe109ae6807f"),
+    (Message.__init__, "afe1f75975597bc3"),
+    (ConsumerMessage, "5edc45d571eb42a2"),
+    (App._update_assignment, "39d9f315c1228325"),
+    (Stream.noack, "921a6f5c674d32d4"),
+    (Stream.ack, "32d7171a89b0931d"),
+    (Stream.events, "c62f4dd3a73fe7aa"),
+    (AIOKafkaClient.send, "246b277687d7b687"),
+    (AIOKafkaClient.get_random_node, "0e2daf38b78e99a7"),
     (fetcher.Fetcher.fetched_records, "be4348896b9b66af"),
     (fetcher.FetchResult, "d7db13f06de8248c"),
 ]
