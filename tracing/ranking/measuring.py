@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from schemas.errors import BadInput
 from tracing.exposure import Flags, Ints
 from tracing.ranking.crowds import Floats
 from tracing.ranking.learning import SEED, Learner
@@ -62,13 +63,21 @@ class Measured(NamedTuple):
 
 
 def measure(places: Sequence[Place], tell: Callable[[str], None]) -> list[Measured]:
-    """Return each place, with its zones and without, measured with a model of the others."""
+    """Return each place, with its zones and without, measured with a model of the others.
+
+    Raises:
+        BadInput: there is one place only, or one where nobody was close.
+    """
+    if len(places) <= 1:
+        raise BadInput("names one place only: each is measured by what the others teach", field="facility_id")
     learner, measured = Learner(places), []
     for number, place in enumerate(places):
         tell(place.name)
         others = [other for other in range(len(places)) if other != number]
         model = learner.model(others, model_id="unseen", valid_from=date.min, source="the other places")
         draws = [sample(place, np.random.default_rng((SEED, number, _TEST + draw))) for draw in range(DRAWS)]
+        if not all(some.close.any() for some in draws):
+            raise BadInput("names a place where nobody was close for long enough", field="seconds")
         measured.append(measure_place(place.name, model, draws, zones=True))
         if any(some.shapes.same_zone.any() for some in draws):
             bare = [some.without_zones() for some in draws]
@@ -80,6 +89,7 @@ def measure_place(name: str, model: Model, draws: Sequence[Sample], *, zones: bo
     """Return how a model does on some draws of a place."""
     scores = [millionths_of(model, some.shapes) / SCALE for some in draws]
     resampled = np.array([_resampled(some, score) for some, score in zip(draws, scores, strict=True)]).reshape(-1, 2)
+    resampled = resampled[resampled[:, 1] > 0]  # of a few pairs drawn anew it may be that none is close
     closes = [some.close for some in draws]
     hand_made = {
         label: _mean(average_precision(some.close, by(some)) for some in draws) for label, by in HAND_MADE.items()
