@@ -39,7 +39,7 @@ def ask_to_part(conn: Connection, one: str, other: str, *, who: str, reason: str
 
 
 def approve(conn: Connection, join_id: int, *, who: str) -> Join:
-    """Approve what was asked for: the join, or undoing it.
+    """Approve what was asked for: the join, or undoing it. The traces that it touches are run again.
 
     Raises:
         NotFound: there is no such record.
@@ -51,9 +51,11 @@ def approve(conn: Connection, join_id: int, *, who: str) -> Join:
     if who == (join.undo_asked_by if join.undo_asked_at else join.asked_by):
         raise Conflict("whoever asked cannot approve: it takes a second person")
     if join.undo_asked_at:
+        store.run_again(conn, join_id)  # while the view still says who else belongs to them
         store.set_undone(conn, join_id, who)
     else:
         store.set_approved(conn, join_id, who)
+        store.run_again(conn, join_id)
     append_audit(conn, who, "join undone" if join.undo_asked_at else "ids joined", f"join {join_id}")
     return _found(conn, join_id)
 

@@ -99,6 +99,15 @@ def set_undone(conn: Connection, join_id: int, who: str) -> None:
     _set(conn, "undone_by = %s, undone_at = clock_timestamp()", who, join_id)
 
 
+def run_again(conn: Connection, join_id: int) -> int:
+    """Mark the traces that a join, or its undoing, touches; return how many. The standing worker runs them."""
+    with conn.cursor() as cursor:
+        cursor.execute("select run_again_for_join(%s)", (join_id,))
+        row: tuple[int] | None = cursor.fetchone()
+        assert row is not None
+        return row[0]
+
+
 def _set(conn: Connection, changes: str, *values: Any) -> None:  # noqa: ANN401 — values of any column
     with conn.cursor() as cursor:
         cursor.execute(f"update person_join set {changes} where join_id = %s", values)  # noqa: S608 — our own columns

@@ -172,9 +172,13 @@ def read_residence(cur: Cursor, persons: Iterable[str]) -> dict[str, str]:
 
 
 def read_open_cases(cur: Cursor, persons: Iterable[str]) -> frozenset[str]:
-    """Return which of these persons are an open case themselves."""
+    """Return which of these persons are an open case themselves, under whichever of their ids."""
+    some = list(persons)
     cur.execute(
-        """select person::text from "case" where state = 'open' and person = any(%s::uuid[])""", (list(persons),)
+        """select person::text from "case" where state = 'open' and person = any(%s::uuid[]) union"""
+        """ select h.person::text from same_human h join "case" c on c.person = h.other and c.state = 'open'"""
+        " where h.person = any(%s::uuid[])",
+        (some, some),
     )
     return frozenset(row[0] for row in cur.fetchall())
 

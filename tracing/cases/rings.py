@@ -13,6 +13,7 @@ import numpy as np
 from tracing.cases import places
 from tracing.cases.candidates import Exposure, Place
 from tracing.cases.facts import Case
+from tracing.cases.humans import Humans, read_humans
 from tracing.cases.inside import inside_rows, read_kinds
 from tracing.cases.lookup import (
     FARTHEST_US,
@@ -72,7 +73,8 @@ def search(cur: Cursor, rule: Rule, person: str, case: Case, numbers: Numbers) -
     day = case.day_zero
     whole = case_window(rule, day, None, "UTC")
     first = min(whole.start, source_window(rule, day, "UTC").start)
-    every = own_visits(cur, person, Window(first - FARTHEST_US, whole.end + FARTHEST_US))
+    humans = read_humans(cur, person)
+    every = _own(cur, humans, person, Window(first - FARTHEST_US, whole.end + FARTHEST_US))
     own = [stay for stay in every if stay.check_out > whole.start - FARTHEST_US]
     kinds = read_kinds(cur, own)
     zones = zones_of(own)
@@ -80,11 +82,18 @@ def search(cur: Cursor, rule: Rule, person: str, case: Case, numbers: Numbers) -
     isolation = min((one for one in (case.date_isolation, isolated) if one is not None), default=None)
     windows = {zone: case_window(rule, day, isolation, zone) for zone in zones}
     uncut = {zone: case_window(rule, day, None, zone) for zone in zones}
-    exposures, visits_met = _first(cur, rule, own, (windows, uncut), kinds)
-    exposures = _with_own_rides(cur, exposures, person, windows, numbers)
-    second, pairs = _second(cur, rule, person, exposures, numbers)
-    sources = _sources(cur, rule, every, {zone: source_window(rule, day, zone) for zone in zones_of(every)}, numbers)
+    exposures, visits_met = _first(cur, rule, own, (windows, uncut), kinds, humans)
+    exposures = _with_own_rides(cur, exposures, person, windows, numbers, humans)
+    second, pairs = _second(cur, rule, person, exposures, numbers, humans)
+    before = {zone: source_window(rule, day, zone) for zone in zones_of(every)}
+    sources = _sources(cur, rule, every, before, numbers, humans)
     return Rings([*exposures, *second], sources, windows, isolation, own, visits_met, pairs)
+
+
+def _own(cur: Cursor, humans: Humans, person: str, during: Window) -> list[Stay]:
+    """Return the visits of the case under all his ids, as his own, in the order of time."""
+    found = [humans.seen(stay) for one in humans.ids(person) for stay in own_visits(cur, one, during)]
+    return sorted(found, key=lambda stay: (stay.check_in, stay.visit_id)) if len(humans.ids(person)) > 1 else found
 
 
 def _first(
@@ -93,6 +102,7 @@ def _first(
     own: Sequence[Stay],
     windows: tuple[Mapping[str, Window], Mapping[str, Window]],
     kinds: Kinds,
+    humans: Humans,
 ) -> tuple[list[Exposure], int]:
     """Return the exposures of first degree: for who is inside the isolation zone, the window does not end there."""
     if not own:
@@ -102,11 +112,12 @@ def _first(
     rows, asked = [*own, *in_isolation], asked_of(own, cut)
     if in_isolation:
         asked = _joined(asked, asked_of(in_isolation, uncut))
-    met = meet(cur, rule, asked).without(own[0].person)
+    met = _without(meet(cur, rule, asked), humans.ids(own[0].person))
     inside = inside_rows(cur, in_isolation, uncut, kinds, met)
     parties = (np.arange(len(rows), dtype=np.int64) >= len(own)).astype(np.int64), inside
-    found = decide(rule, asked, met, parties=parties)
-    others = details(cur, met, np.unique(found.other), {stay.place.facility_no: stay.place for stay in own})
+    found = decide(rule, asked, humans.seen_met(met), parties=parties)
+    where = {stay.place.facility_no: stay.place for stay in own}
+    others = humans.seen_each(details(cur, met, np.unique(found.other), where))
     meetings = [(rows[visit], others[other], span) for visit, other, span in _rows(found) if other in others]
     return _marked(rule, meetings, kinds, 1), met.key.size
 
@@ -117,16 +128,17 @@ def _with_own_rides(
     person: str,
     windows: Mapping[str, Window],
     numbers: Numbers,
+    humans: Humans,
     *,
     backward: bool = False,
 ) -> list[Exposure]:
     whole = Window(min(one.start for one in windows.values()), max(one.end for one in windows.values()))
-    rides = rides_of(cur, [(person, whole)], numbers.ride_hours)
+    rides = humans.seen_rides(rides_of(cur, [(one, whole) for one in humans.ids(person)], numbers.ride_hours))
     return with_rides(exposures, rides, lambda stay: windows.get(stay.place.time_zone, whole), backward=backward)
 
 
 def _second(
-    cur: Cursor, rule: Rule, person: str, first: Sequence[Exposure], numbers: Numbers
+    cur: Cursor, rule: Rule, person: str, first: Sequence[Exposure], numbers: Numbers, humans: Humans
 ) -> tuple[list[Exposure], int]:
     """Return whom the contacts met, the pairs longest together up to the limit, and how many pairs there were."""
     if not numbers.second_limit or not first:
@@ -135,18 +147,25 @@ def _second(
     persons = sorted(spans)
     windows = _Windows(rule, persons, spans)
     slack = rule.tail_us + CWA_GRID_US + FARTHEST_US  # what cwa derives from a stay reaches beyond it
-    asked = stays_between(cur, persons, windows.whole[:, 0] - slack, windows.whole[:, 1] + slack)
+    ids = [(one, number) for number, name in enumerate(persons) for one in humans.ids(name)]
+    number_of = np.array([number for _, number in ids], dtype=np.int64)
+    spans_asked = windows.whole[number_of]
+    asked = stays_between(cur, [one for one, _ in ids], spans_asked[:, 0] - slack, spans_asked[:, 1] + slack)
+    as_stored = asked.met
+    seen = humans.seen_met(as_stored)
+    asked = asked._replace(high=seen.high, low=seen.low, group=number_of[asked.group])
     where = read_places(cur, np.unique(asked.key >> 3).tolist())
     asked = windows.applied(asked, where)
-    met = _without(meet(cur, rule, asked, narrow=True), [person, *persons])
-    found = decide(rule, asked, met)
-    found, pairs = _longest(asked, met, found, numbers.second_limit)
-    ones = details(cur, asked.met, np.unique(found.visit), where)
-    others = details(cur, met, np.unique(found.other), where)
+    met = _without(meet(cur, rule, asked, narrow=True), humans.all_ids([person, *persons]))
+    met_seen = humans.seen_met(met)
+    found, pairs = _longest(asked, met_seen, decide(rule, asked, met_seen), numbers.second_limit)
+    ones = humans.seen_each(details(cur, as_stored, np.unique(found.visit), where))
+    others = humans.seen_each(details(cur, met, np.unique(found.other), where))
     meetings = [(ones[visit], others[other], span) for visit, other, span in _rows(found)]
     kinds = read_kinds(cur, [one for one, _, _ in meetings])
     exposures = _marked(rule, meetings, kinds, 2)
-    rides = rides_of(cur, [(one, windows.of(one, "UTC", FARTHEST_US)) for one in persons], numbers.ride_hours)
+    each = [(one, windows.of(persons[number], "UTC", FARTHEST_US)) for one, number in ids]
+    rides = humans.seen_rides(rides_of(cur, each, numbers.ride_hours))
     known = {person, *persons}
     rides = [ride for ride in rides if ride.other.person not in known]
     exposures = with_rides(exposures, rides, lambda stay: windows.of(stay.person, stay.place.time_zone), degree=2)
@@ -154,24 +173,24 @@ def _second(
 
 
 def _sources(
-    cur: Cursor, rule: Rule, every: Sequence[Stay], windows: Mapping[str, Window], numbers: Numbers
+    cur: Cursor, rule: Rule, every: Sequence[Stay], windows: Mapping[str, Window], numbers: Numbers, humans: Humans
 ) -> list[Exposure]:
     """Return whom the case met before day zero, as exposures from the possible source to the case."""
     if not every:
         return []
     person, asked = every[0].person, asked_of(every, windows)
-    met = meet(cur, rule, asked, "backward").without(person)
+    met = _without(meet(cur, rule, asked, "backward"), humans.ids(person))
     where = {stay.place.facility_no: stay.place for stay in every}
     recorded = None
     if rule.tail_us:  # only then it matters whether an end was scanned, which the index does not hold
         all_met = details(cur, met, np.arange(met.key.size, dtype=np.int64), where)
         recorded = np.array([not all_met[row].check_out_estimated for row in range(met.key.size)], dtype=np.bool_)
-    found = decide(rule, asked, met, "backward", recorded=recorded)
-    others = details(cur, met, np.unique(found.other), where)
+    found = decide(rule, asked, humans.seen_met(met), "backward", recorded=recorded)
+    others = humans.seen_each(details(cur, met, np.unique(found.other), where))
     exposures = [
         exposure(others[other], every[visit], span, met_role=others[other].role) for visit, other, span in _rows(found)
     ]
-    exposures = _with_own_rides(cur, exposures, person, windows, numbers, backward=True)
+    exposures = _with_own_rides(cur, exposures, person, windows, numbers, humans, backward=True)
     return sorted(exposures, key=lambda one: (one.from_person, one.start, one.from_visit, one.to_visit))
 
 
@@ -212,6 +231,8 @@ class _Windows:
 
 
 def _without(met: Met, persons: Sequence[str]) -> Met:
+    if len(persons) == 1:
+        return met.without(persons[0])
     high, low = halves(persons)
     codes = codes_of(np.concatenate([met.high, high]), np.concatenate([met.low, low]))
     return met.rows(np.flatnonzero(~np.isin(codes[: met.key.size], codes[met.key.size :])))

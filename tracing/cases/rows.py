@@ -228,9 +228,10 @@ def mark_due_who_met(cur: Cursor, person: str) -> None:
     """Say that the traces in which this person is a candidate are to be run again, by whoever looks for such traces."""
     cur.execute(
         "update trace t set due = true from (select trace_id from trace where trace_id in"
-        " (select trace_id from candidate where person = %s) order by trace_id for no key update) met"
+        " (select trace_id from candidate where person = %s or person in"
+        " (select other from same_human where same_human.person = %s)) order by trace_id for no key update) met"
         " where t.trace_id = met.trace_id",
-        (person,),
+        (person, person),
     )
 
 

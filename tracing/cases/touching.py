@@ -22,16 +22,18 @@ GRID_US: Final = 20 * MINUTE_US  # a derived interval begins or ends no further 
 SLACK_DAYS: Final = 4  # two clocks of this world, the ends of local days, and the hours between two scans of a ride
 
 _TOUCHED: Final = """
-    with changed as (
+    with said as (
         select person, instant_of(since) as since, instant_of(until) as until
         from unnest(%(persons)s::uuid[], %(since)s::bigint[], %(until)s::bigint[]) as c (person, since, until)
-    ), near as (
+    ), changed as ({changed}
+    ), near_by as (
         select person, since, until from changed
         union select person, check_in, check_out
             from trace_met(%(places)s::int[], %(froms)s::bigint[], %(untils)s::bigint[], 0)
         union select r.person, since, until from changed
             join scan s using (person) join scan r on r.group_id = s.group_id
             where s.group_id <> '' and r.group_id <> ''
+    ), near as ({near}
     ), found as (
         select t.trace_id from near n join "case" c using (person) join trace t using (case_id)
         where n.until > coalesce(c.date_onset, c.date_specimen) - %(before)s * interval '1 day'
@@ -45,6 +47,8 @@ _TOUCHED: Final = """
         coalesce(t.closes_at <= now(), false) and t.trace_id <> all (%(running)s::bigint[])
     from found join trace t using (trace_id) join "case" c using (case_id) where c.state = 'open' order by t.trace_id
 """
+_OF: Final = " select person, since, until from {0}"
+_OF_HUMAN: Final = _OF + " union select h.other, since, until from {0} join same_human h using (person)"  # noqa: S608 — the names are ours
 _RUNNING: Final = f"""
     with held as (
         select classid::bigint << 32 | objid::bigint as key from pg_locks
@@ -81,14 +85,15 @@ def touched_by(cur: Cursor, changes: Sequence[VisitChange]) -> list[Touched]:
     A trace that is being run at this moment counts as touched: its run may have begun before the change was stored,
     and what it will store is not there yet to hold the change against.
     """
-    if not changes or not _any_open(cur):
+    any_open, any_joined = _any_open(cur) if changes else (False, False)
+    if not any_open:
         return []
     cur.execute(_RUNNING)  # first: whoever began later than this sees the changes
     running = [row[0] for row in cur.fetchall()]
     spans = _spans(cur, changes)
     states = [(change, state) for change in changes for state in (change.before, change.after) if state is not None]
     cur.execute(
-        _TOUCHED,
+        _touched_sql(any_joined=any_joined),
         {
             "persons": [person_uuid(change.person_id) for change, _ in states],
             "since": [us_of(state.check_in) for _, state in states],
@@ -101,6 +106,12 @@ def touched_by(cur: Cursor, changes: Sequence[VisitChange]) -> list[Touched]:
         | _days(),
     )
     return list(map(Touched._make, cur.fetchall()))
+
+
+def _touched_sql(*, any_joined: bool) -> str:
+    """Return the question; what is near somebody is near him under all his ids, asked only where somebody is joined."""
+    of = _OF_HUMAN if any_joined else _OF
+    return _TOUCHED.format(changed=of.format("said"), near=of.format("near_by"))
 
 
 @cache
@@ -132,11 +143,15 @@ def merged(spans: Iterable[Span]) -> list[Span]:
     return found
 
 
-def _any_open(cur: Cursor) -> bool:
-    """Say whether there is any trace to touch; one that is opened later reads the visits as they are."""
-    cur.execute("""select exists (select from trace join "case" c using (case_id) where c.state = 'open')""")
+def _any_open(cur: Cursor) -> tuple[bool, bool]:
+    """Say whether there is any trace to touch, for one that is opened later reads the visits; and any joined ids."""
+    cur.execute(
+        """select exists (select from trace join "case" c using (case_id) where c.state = 'open'),"""
+        " exists (select from person_join where approved_at is not null and undone_at is null)"
+    )
     row = cur.fetchone()
-    return row is not None and bool(row[0])
+    assert row is not None
+    return bool(row[0]), bool(row[1])
 
 
 def _spans(cur: Cursor, changes: Iterable[VisitChange]) -> list[Span]:
