@@ -7,7 +7,9 @@ import click
 from ops.commands.topics import read_areas
 from ops.secrets import ensure_secret
 from ops.store import OWNER, SERVICE_ROLES, SUPERUSER
+from portal.posters.keys import PosterKeys
 from portal.vault.key_files import key_folder, make_keys
+from portal.web.secret_box import open_secret_box, portal_secrets
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import SERVICES, office_of, office_user
@@ -39,4 +41,6 @@ def make_secrets(settings: Settings, areas: Iterable[str] = ()) -> int:
         ensure_secret(settings, "database", role)
     ensure_secret(settings, "seal", "dead-letters")
     make_keys(key_folder(settings))
+    open_secret_box(settings)
+    PosterKeys(portal_secrets(settings)).newest()
     return sum(path.is_file() for path in settings.secrets_dir.rglob("*"))

@@ -2,6 +2,8 @@
 
 import re
 import secrets
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +27,7 @@ from portal.posters.tokens import Named, signed
 from portal.store import Cursor, HourRow, put_facility
 from portal.web.secret_box import portal_secrets
 from schemas.events import Gate as Kind
-from tests.portal.conftest import FACILITIES, Gate
+from tests.portal.conftest import FACILITIES, Gate, environment
 from tests.portal.person import Person
 from tests.portal.test_accounts import GOOD, activated, last_link, new_address
 from tests.portal.test_registration import form as application
@@ -487,3 +489,35 @@ def test_hours_and_days_are_whole_and_a_day_is_the_facilitys_own() -> None:
 def test_a_gate_with_a_key_is_no_way_in(as_role: Callable[..., httpx.Client]) -> None:
     answer = as_role("gate", facility="RS-A").get("/faskes/RS-A/angka", headers={"accept": "application/json"})
     assert answer.status_code in {303, 401}
+
+
+def jejak(gate: Gate, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops.cli", *words],
+        env=environment(gate.settings),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_operator_lists_posters_and_makes_a_key_that_signs_from_then_on(gate: Gate, own: Own) -> None:
+    facility_id, manager = with_doors(own)
+    listed = jejak(gate, "posters", "list", facility_id).stdout.splitlines()
+    assert [line.split("\t")[:4] for line in listed] == [
+        ["e1", "entrance", "Pintu utama", "v1"],
+        ["x2", "exit", "Pintu utama", "v1"],
+    ]
+    before = token_at(manager, facility_id, 1)
+    assert listed[0].endswith(PATH + before)
+    kid = jejak(gate, "posters", "new-key").stdout.strip()
+    assert kid != before.split(".")[1]
+    assert token_at(manager, facility_id, 1) == before, "what hangs there stays as it is"
+    way = f"/faskes/{facility_id}/gerbang/1"
+    manager.open(way)
+    manager.send(way, action="reissue")
+    after = token_at(manager, facility_id, 1)
+    assert after.split(".")[1] == kid
+    assert isinstance(checked(gate, after), Shown)
+    missing = jejak(gate, "posters", "list", "nowhere")
+    assert (missing.returncode, missing.stderr) == (2, "jejak: no such poster\n")
