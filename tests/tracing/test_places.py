@@ -203,8 +203,8 @@ def test_different_zones_at_the_same_time_are_listed_apart_last(town: Town) -> N
     (run,) = town.take(positive(CASE))
     found = contacts(town)
     assert {person: (one.rank, one.apart) for person, one in found.items()} == {
-        somebody(5): (1, False),
-        somebody(4): (2, False),
+        somebody(4): (1, False),  # in the case's own zone
+        somebody(5): (2, False),
         somebody(3): (3, False),
         somebody(2): (4, True),
     }

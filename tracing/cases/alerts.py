@@ -211,8 +211,8 @@ class _Desk(NamedTuple):
 
     def _reason(self, candidate: Candidate) -> str:
         """Return what an office may know of why, with what counted for or against."""
-        likely = self.likely(candidate)
-        return _because(_reason(candidate), *(likely.words if likely else []))
+        likely, told = self.likely(candidate), _reason(candidate)
+        return _because(told, *(one for one in (likely.words if likely else []) if one not in told))
 
     def _closed(self, now: Mapping[str, Candidate]) -> list[AlertData]:
         """Return the withdrawals of those without a meeting whom people have now dropped."""

@@ -287,7 +287,7 @@ def _source(of: tuple[Source, Likely | None], rank: int, day: date, day_word: st
 
 def _with_words(reason: str, likely: Likely | None) -> str:
     """Return why somebody is on the list, with what counted for where he stands."""
-    return "; ".join([reason, *(likely.words if likely else [])])
+    return "; ".join([reason, *(one for one in (likely.words if likely else []) if one not in reason)])
 
 
 def _teams(contacts: Iterable[ContactView]) -> tuple[TeamView, ...]:
