@@ -25,7 +25,7 @@ from schemas.errors import Conflict
 from schemas.events import Gate as Kind
 
 NAME_MAX: Final = 64
-GATES_MAX: Final = 200  # of one facility, closed ones too
+GATES_MAX: Final = 200  # of one facility, closed ones too; zones likewise
 FIRST: Final = ((Kind.ENTRANCE, "Pintu utama"), (Kind.EXIT, "Pintu utama"))
 
 
@@ -72,6 +72,9 @@ async def post_zone(request: WebRequest, facility_id: str) -> Response[Any] | Te
         if form["remove"]:
             store.remove_zone(conn, place.facility_no, name)
         else:
+            known = {one.name for one in store.list_zones(conn, place.facility_no)}
+            if name not in known and len(known) >= GATES_MAX:
+                raise Conflict("the facility has too many zones")
             store.put_zone(conn, place.facility_no, name, kind)
         append_audit(conn, by, "zone removed" if form["remove"] else "zone set", place.facility_id, kind)
 

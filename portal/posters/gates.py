@@ -1,6 +1,7 @@
 """What a manager does to gates and their posters: one transaction each, with its line in the audit."""
 
 from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from portal.posters import store, tokens
@@ -12,6 +13,8 @@ from portal.posters.versions import Version, Versions, closed, issued, standing,
 from portal.store import Connection, append_audit
 from schemas.errors import NotFound
 from schemas.events import Gate as Kind
+
+NUMBER_MAX: Final = 999_999  # what a token has room for
 
 
 def add(
@@ -77,7 +80,7 @@ def find(conn: Connection, facility_id: str, gate_no: int) -> Gate:
     Raises:
         NotFound: the facility has none of that number.
     """
-    gate = store.find_gate(conn, facility_id, gate_no)
+    gate = store.find_gate(conn, facility_id, gate_no) if gate_no <= NUMBER_MAX else None
     if gate is None:
         raise NotFound("no such gate")
     return gate

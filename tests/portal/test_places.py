@@ -1,14 +1,17 @@
 """A facility's own pages over HTTP on a real gate: doors and posters, details, people, counts, manual entries."""
 
+import asyncio
 import re
 import secrets
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -19,9 +22,10 @@ from msgspec.structs import replace
 from psycopg2 import errors
 
 from ops.store import OPERATOR, transaction
+from portal.desk import open_desk
 from portal.places.counts import by_day, by_hour, first_instant, fullness
 from portal.posters import gates, store
-from portal.posters.check import PATH, Refusal, Shown, check
+from portal.posters.check import PATH, Posters, Refusal, Shown, check
 from portal.posters.keys import PosterKeys
 from portal.posters.tokens import Named, signed
 from portal.store import Cursor, HourRow, put_facility
@@ -521,3 +525,54 @@ def test_the_operator_lists_posters_and_makes_a_key_that_signs_from_then_on(gate
     assert isinstance(checked(gate, after), Shown)
     missing = jejak(gate, "posters", "list", "nowhere")
     assert (missing.returncode, missing.stderr) == (2, "jejak: no such poster\n")
+
+
+def test_two_who_issue_at_the_same_time_make_two_versions_of_which_one_stands(gate: Gate, own: Own) -> None:
+    facility_id, _ = with_doors(own)
+    keys = PosterKeys(portal_secrets(gate.settings))
+
+    def issue(_: int) -> int:
+        with transaction(gate.settings, "jejak_gate") as conn:
+            return gates.reissue(conn, keys, gates.find(conn, facility_id, 1), "test", datetime.now(UTC))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sorted(threads.map(issue, range(8))) == list(range(2, 10))
+    with transaction(gate.settings, "jejak_gate") as conn:
+        versions = store.versions_of(conn, gates.find(conn, facility_id, 1))
+    assert [one.number for one in versions if one.revoked_at is None] == [9]
+    assert all(one.revoked_at is not None and one.revoked_at <= two.made_at for one, two in pairwise(versions))
+
+
+def test_a_desk_checks_tokens_as_the_visitors_page_will(gate: Gate, own: Own) -> None:
+    facility_id, manager = with_doors(own)
+    token, now = token_at(manager, facility_id, 2), datetime.now(UTC)
+    with open_desk(gate.settings, exposed=False) as desk:
+        posters = Posters(desk)
+
+        async def ask() -> list[Shown | Refusal]:
+            return [await posters.check(one, now) for one in (token, token[:-9], "")]
+
+        shown, cut, empty = asyncio.run(ask())
+    assert isinstance(shown, Shown)
+    assert (shown.gate.facility_id, shown.gate.kind) == (facility_id, Kind.EXIT)
+    assert cut == empty == Refusal("unreadable")
+
+
+def test_a_facility_whose_id_has_blanks_dots_and_letters_of_elsewhere_has_pages_and_posters_too(gate: Gate) -> None:
+    facility_id = f"Klinik É. {secrets.token_hex(3)}"
+    with transaction(gate.settings, OPERATOR) as conn:
+        put_facility(conn, replace(FACILITIES[0], facility_id=facility_id, name="Klinik É"))
+    _, manager = activated(gate, facilities=[facility_id])
+    manager.open("/faskes")
+    assert (manager.page.status_code, "Klinik É" in manager.page.text) == (200, True)
+    with_doors((facility_id, manager))
+    shown = checked(gate, token_at(manager, facility_id, 1))
+    assert isinstance(shown, Shown)
+    assert shown.gate.facility_id == facility_id
+
+
+@pytest.mark.parametrize("number", ["0", "999999", "99999999999999999999", "-1", "x"])
+def test_a_gate_that_is_not_there_is_not_found(own: Own, number: str) -> None:
+    facility_id, manager = own
+    for tail in ("", "/poster.pdf"):
+        assert manager.open(f"/faskes/{facility_id}/gerbang/{number}{tail}").status_code == 404
