@@ -210,6 +210,22 @@ def test_no_service_and_no_operator_touches_the_vaults_tables(settings: Settings
         conn.cursor().execute(statement)
 
 
+def test_ten_thousand_guesses_without_the_key_find_nobody(settings: Settings) -> None:
+    vault = vault_of(settings)
+    known = people(20_000, 100)
+    with gate_connection(settings) as conn:
+        vault.person_ids(conn, known)
+    guesses = people(20_000, 10_000)
+    for key in (b"", bytes(32), b"k" * 32):
+        with gate_connection(settings) as conn:
+            assert vault_store.find(conn, FIRST, [digest_of(key, guess) for guess in guesses]) == {}
+    index = keys_of(settings).index
+    with gate_connection(settings) as conn:
+        found = vault_store.find(conn, FIRST, [digest_of(index, guess) for guess in guesses])
+    assert found is not None
+    assert len(found) == len(known)
+
+
 @pytest.mark.parametrize("role", ["jejak_visits", "jejak_traces", "jejak_relay", "jejak_standing"])
 @pytest.mark.parametrize("call", ["vault.state()", "vault.keys()", "vault.find(1, 1, '{}')", "vault.erase_due()"])
 def test_other_services_cannot_even_ask_the_vault(settings: Settings, role: str, call: str) -> None:
