@@ -29,6 +29,7 @@ from tracing.cases.causes import Turn, causes_of, read_record
 from tracing.cases.episodes import standing
 from tracing.cases.facts import Case
 from tracing.cases.graph import Edge, graph_of, measures_of
+from tracing.cases.humans import read_humans
 from tracing.cases.likeness import Likely
 from tracing.cases.onset import stay_at_onset
 from tracing.cases.revision import References, Stored
@@ -248,8 +249,10 @@ def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], pa
         last_ends[one.person] = max(one.last_end, last_ends.get(one.person, one.last_end))
     told = stored_as.read_status(cur, case.case_id)
     days = BlackDays(numbers["black_days_case"], numbers["black_days_contact"])
-    confirmed = stored_as.read_confirmed(cur, case.case_id)
-    news = changes(told, black_until(case, stored.person, positives, confirmed, last_ends, told, days))
+    humans = read_humans(cur, stored.person)
+    confirmed = {humans.seen_as(one) for one in stored_as.read_confirmed(cur, case.case_id)}
+    black = black_until(case, stored.person, positives, confirmed, last_ends, told, days)
+    news = changes(told, {one: until for person, until in black.items() for one in humans.ids(person)})
     stored_as.write_status(cur, case.case_id, news)
     return [_status_message(case.case_id, person, until, partitions) for person, until in sorted(news.items())]
 

@@ -10,7 +10,7 @@ from portal.joins import joins
 from portal.joins.store import every
 from schemas.events import Role, VisitChange, VisitState
 from schemas.settings import Settings
-from tests.tracing.ward import Town, positive, somebody, town_in
+from tests.tracing.ward import Town, decide, positive, somebody, town_in
 from tracing.cases.humans import Humans
 from tracing.cases.met import Met, halves
 from tracing.cases.rows import person_uuid
@@ -121,6 +121,30 @@ def test_a_candidate_who_is_a_case_under_his_other_id_is_said_to_be_one(town: To
     join(town, one, one_too)
     run_due(town)
     assert town.ask(said, case_id) == [(True,)]
+
+
+def test_who_is_black_is_black_under_all_his_ids_until_they_are_parted(town: Town) -> None:
+    hour = next(_hours)
+    case, case_too, one, one_too = ids(4)
+    stays(town, (case, 0, 59), (one_too, 0, 20), hour=hour)
+    town.take(positive(case))
+    case_id = str(town.case(case)[0])
+    ref = town.ask("select contact_ref from candidate join trace using (trace_id) where case_id = %s", case_id)[0][0]
+    town.take(decide(case, case_id, ref, "confirmed"))
+
+    def black() -> set[str]:
+        rows = town.ask("select replace(person::text, '-', '') from person_status where case_id = %s", case_id)
+        return {row[0] for row in rows}
+
+    assert black() == {case, one_too}
+    join(town, case, case_too)
+    join(town, one, one_too)
+    run_due(town)
+    assert black() == {case, case_too, one, one_too}
+    part(town, case, case_too)
+    part(town, one, one_too)
+    run_due(town)
+    assert black() == {case, one_too}
 
 
 def test_second_degree_goes_on_from_where_a_contact_was_under_his_other_id(town: Town) -> None:

@@ -29,9 +29,13 @@ class Humans:
         """Return all ids of those who are seen under these."""
         return [one for person in persons for one in self.ids(person)]
 
+    def seen_as(self, person: str) -> str:
+        """Return the id under which somebody is seen."""
+        return self._seen_as.get(person, person)
+
     def seen(self, stay: Stay) -> Stay:
         """Return a visit as that of whom its person is seen as."""
-        name = self._seen_as.get(stay.person, stay.person)
+        name = self.seen_as(stay.person)
         return stay if name == stay.person else stay._replace(person=name)
 
     def seen_each(self, stays: Mapping[int, Stay]) -> dict[int, Stay]:
