@@ -95,10 +95,10 @@ def by_contact(some: Iterable[oracle.Exposure]) -> dict[str, list[oracle.Exposur
 
 
 def by_office(some: Iterable[oracle.Exposure]) -> dict[str, Ranked]:
-    """Return each office's contacts with all their exposures, longest together first."""
+    """Return each office's contacts with all their exposures, longest together first, those in other zones last."""
     offices: dict[str, Ranked] = defaultdict(dict)
     contacts = by_contact(some).items()
-    for person, met in sorted(contacts, key=lambda one: (-_overlap(one[1]), one[0])):
+    for person, met in sorted(contacts, key=lambda one: (all(map(oracle.apart, one[1])), -_overlap(one[1]), one[0])):
         for office in {office for one in met for office in _offices(one)}:
             offices[office][person] = met
     return offices

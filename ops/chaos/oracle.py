@@ -25,6 +25,7 @@ CLASS_BOUNDS: Final = (HOUR, 4 * HOUR, DAY, 4 * DAY, 12 * DAY)
 EXPOSURE_MIN: Final = 15 * MINUTE  # kmk-4641-2021
 DAYS_BEFORE: Final = 2
 DAYS_AFTER: Final = 14
+COME_THROUGH: Final = {"igd", "laboratorium"}  # of the load's zones: everybody passes there, so it is no wall
 LABORATORY_ZONE: Final = "Asia/Jakarta"  # of the run's reporting laboratory
 
 
@@ -272,3 +273,20 @@ def exposures_of(case: Case, own: Iterable[Visit], by_facility: dict[str, list[V
                 zone = next((name for since, name in reversed(visit.zones) if since <= first), "")
                 found.append(Exposure(visit, other, first, last, zone))
     return found
+
+
+def apart(one: Exposure) -> bool:
+    """Say whether two were in other zones all the while, but for less than what counts by itself."""
+    zones = (*one.own.zones, *one.other.zones)
+    moments = sorted({one.start, *(at for at, _ in zones if one.start < at < one.end)})
+    walled = 0
+    for begin, end in zip(moments, [*moments[1:], one.end], strict=True):
+        here, there = (
+            next((name for since, name in reversed(visit.zones) if since <= begin), "")
+            for visit in (one.own, one.other)
+        )
+        if here and here == there:
+            return False
+        if here and there and not {here, there} & COME_THROUGH:
+            walled += end - begin
+    return walled > 0 and one.end - one.start - walled < EXPOSURE_MIN

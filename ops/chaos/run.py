@@ -41,7 +41,7 @@ VICTIMS: Final = {
     "results": ("traces", "relay", "traces", "PostgreSQL", "standing", "gate", "Kafka"),
     "late": ("standing", "visits", "standing", "relay", "PostgreSQL", "standing", "Kafka"),
 }
-SLOWLY: Final = {"results": 2.0, "late": 4.0}  # requests a second
+SLOWLY: Final = {"results": 2.0, "late": 2.0}  # requests a second
 
 Say = Callable[[str], None]
 

@@ -34,6 +34,8 @@ def test_after_a_dozen_kills_and_every_other_fault_nothing_differs(
     assert report["witness"]["scans_accepted"] >= 3_000
     assert report["witness"]["poison"] > 0
     assert verdict.looked_at["alert"] > 0
+    assert verdict.looked_at["later alert"] > 0
+    assert report["kills"]["standing"] > 0
     assert {one.kind for one in facts.faults} >= {"kill", "stop", "net", "poison", "rebalance"}
     json.dumps(report)
     assert "0 lost, 0 double, 0 wrong rows" in page_of(report)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ops.chaos import oracle
-from ops.chaos.oracle import DAY, HOUR, MINUTE, Facility, Scan
+from ops.chaos.oracle import DAY, HOUR, MINUTE, Exposure, Facility, Scan, Visit
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = {"schemas", "tracing", "streams", "producers", "portal", "ops", "bench"}
@@ -88,6 +88,28 @@ def test_what_was_judged_is_not_seen() -> None:
     assert oracle.visits_of([entered], {entered.scan_id: "void"}) == []
     assert len(oracle.visits_of([entered], {entered.scan_id: "clear"})) == 1
     assert oracle.latest_verdict([(1, "clear"), (1, "flag"), (0, "void")]) == "flag"
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "apart"),
+    [
+        (((0, "bangsal A"),), ((0, "poli umum"),), True),
+        (((0, "bangsal A"),), ((0, "bangsal A"),), False),
+        (((0, "bangsal A"),), (), False),
+        (((0, "bangsal A"),), ((0, "igd"),), False),
+        (((14 * MINUTE, "bangsal A"),), ((0, "poli umum"),), True),
+        (((15 * MINUTE, "bangsal A"),), ((0, "poli umum"),), False),
+        (((0, "bangsal A"),), ((0, "poli umum"), (50 * MINUTE, "bangsal A")), False),
+    ],
+)
+def test_who_was_in_other_zones_all_the_while_is_apart(
+    mine: tuple[tuple[int, str], ...], theirs: tuple[tuple[int, str], ...], *, apart: bool
+) -> None:
+    stays = [
+        Visit("v", who, HOSPITAL, 0, HOUR, False, False, "visitor", zones)
+        for who, zones in (("c", mine), ("p", theirs))
+    ]
+    assert oracle.apart(Exposure(stays[0], stays[1], 0, HOUR, "")) == apart
 
 
 def test_hours_are_those_of_the_facilitys_clock() -> None:
