@@ -101,8 +101,10 @@ def _move_files(draft: Path, out: Path) -> None:
 
 def _csv_line(cells: Sequence[str]) -> str:
     line = ",".join(cells)
-    if '"' in line or "\n" in line or "\r" in line or line.count(",") >= len(cells):
+    if '"' in line or "\n" in line or "\r" in line:
         line = ",".join([_quoted(cell) if _needs_quotes.search(cell) else cell for cell in cells])
+    elif line.count(",") >= len(cells):  # reasons hold commas, and nothing else of this
+        line = ",".join([_quoted(cell) if "," in cell else cell for cell in cells])
     return line + "\n"
 
 

@@ -30,6 +30,10 @@ _VERIFIED: Final = {
     "discarded": "refuted",
 }
 _COUNTED: Final = ("degree", "rank", "overlaps", "days_from_onset")
+_COMPONENTS: Final = {
+    name: {"coding": [{"system": TERMS, "code": name.replace("_", "-")}]}
+    for name in (*_COUNTED, "estimated", "probability", "plausible")
+}
 _odd_offset = re.compile(r"[+-]\d\d:\d\d:\d\d")
 
 
@@ -92,19 +96,21 @@ def infectious_period(name: str, subject: str, case: str, start: str, end: str) 
 
 def exposure(name: str, subject: str, source: str, place: str, row: Mapping[str, str]) -> Resource:
     """Return a row of contacts.csv, or of sources.csv."""
-    components = [_component(column, {"valueInteger": int(row[column])}) for column in _COUNTED if row.get(column)]
-    components.append(_component("estimated", {"valueBoolean": row["estimated"] == "true"}))
+    code = _COMPONENTS
+    components: list[Resource] = [
+        {"code": code[column], "valueInteger": int(row[column])} for column in _COUNTED if row.get(column)
+    ]
+    components.append({"code": code["estimated"], "valueBoolean": row["estimated"] == "true"})
     if chance := row.get("probability"):
-        components.append(_component("probability", {"valueQuantity": {"value": float(chance), "unit": "1"}}))
+        components.append({"code": code["probability"], "valueQuantity": {"value": float(chance), "unit": "1"}})
     if plausible := row.get("plausible"):
-        components.append(_component("plausible", {"valueBoolean": plausible == "true"}))
-    content = {
+        components.append({"code": code["plausible"], "valueBoolean": plausible == "true"})
+    return {
+        "resourceType": "Observation",
+        "id": name,
         "status": "preliminary",
-        "category": [{"coding": [_coding(_CATEGORY, "social-history", "Social History")]}],
-        "code": {
-            "coding": [_coding(_SNOMED, "840546002", "Exposure to severe acute respiratory syndrome coronavirus 2")],
-            "text": "Candidate by co-presence in a facility",
-        },
+        "category": _SOCIAL_HISTORY,
+        "code": _CO_PRESENCE,
         "subject": reference(subject),
         "focus": [reference(source), reference(place)],
         "effectivePeriod": {"start": instant(row["first_overlap_start"]), "end": instant(row["last_overlap_end"])},
@@ -118,7 +124,6 @@ def exposure(name: str, subject: str, source: str, place: str, row: Mapping[str,
         "note": [{"text": row["reason"]}],
         "component": components,
     }
-    return _resource("Observation", name, content)
 
 
 def provenance(
@@ -141,13 +146,9 @@ def provenance(
 
 def instant(said: str) -> str:
     """Return a time as FHIR writes it: local mean time, whose offset has seconds, in UTC."""
-    if not _odd_offset.search(said):
+    if said[-6:-5] != ":" or not _odd_offset.search(said):
         return said
     return datetime.fromisoformat(said).astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _component(column: str, value: Resource) -> Resource:
-    return {"code": {"coding": [{"system": TERMS, "code": column.replace("_", "-")}]}} | value
 
 
 def _coding(system: str, code: str, display: str) -> Resource:
@@ -156,3 +157,11 @@ def _coding(system: str, code: str, display: str) -> Resource:
 
 def _resource(kind: str, name: str, content: Resource) -> Resource:
     return {"resourceType": kind, "id": name} | content
+
+
+# The same for every exposure, of which there are many.
+_SOCIAL_HISTORY: Final = [{"coding": [_coding(_CATEGORY, "social-history", "Social History")]}]
+_CO_PRESENCE: Final = {
+    "coding": [_coding(_SNOMED, "840546002", "Exposure to severe acute respiratory syndrome coronavirus 2")],
+    "text": "Candidate by co-presence in a facility",
+}

@@ -102,4 +102,6 @@ class FhirFile:
 
 def said(text: str) -> str:
     r"""Return a text that FHIR can hold; control characters, odd blanks and blanks at either end are written `\xNN`."""
+    if text.isprintable() and "\\" not in text and text[:1] != " " and text[-1:] != " ":  # nearly every text
+        return text
     return _blanks.sub(lambda found: "".join(f"\\x{ord(one):02x}" for one in found[0]), writable(text))

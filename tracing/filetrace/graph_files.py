@@ -117,6 +117,8 @@ def text(value: str) -> str:
 
 def writable(value: str) -> str:
     """Return a text that XML can hold; two texts never become one."""
+    if value.isprintable() and "\\" not in value:  # nearly every text
+        return value
     if not _no_xml.search(value) and not _looks_escaped.search(value):
         return value
     return _no_xml.sub(lambda found: f"\\x{ord(found[0]):02x}", value.replace("\\", "\\\\"))
