@@ -1,11 +1,13 @@
 """A person's own requests on a real database: an export with its trail, erasure at once or at its date, with proof."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
@@ -17,8 +19,10 @@ from portal import store as portal_store
 from portal.identity import Subject, Vault, open_vault
 from portal.privacy.identifiers import read_identifiers
 from portal.vault import store as vault_store
+from portal.vault.tending import EVERY_S
 from schemas.errors import BadInput, NotFound
 from schemas.settings import Settings
+from tests.portal.conftest import Gate, scan
 
 NIK = "3671015508900001"
 NOW = datetime.now(UTC)
@@ -249,3 +253,24 @@ def test_an_identifier_is_no_option(settings: Settings) -> None:
     for command in ("export", "erase"):
         assert ask(settings, "", command, "--reason", "x", NIK).exit_code == 2
         assert isinstance(partial(ask, settings, "")(command, "--reason", "x").exception, BadInput)
+
+
+def test_a_running_gate_carries_out_what_is_due_and_gives_who_comes_again_a_new_id(
+    gate: Gate, as_role: Callable[..., httpx.Client]
+) -> None:
+    door, subject = as_role("gate", facility="RS-A"), Subject("temporary", "BED 77")
+    assert door.post("/v1/scans", json=scan(subject={"type": "temporary", "value": "BED 77"})).status_code == 200
+    before = somebody(gate.settings, subject)
+    visit(gate.settings, before, TODAY)
+    receipt = erase(gate.settings, "temporary bed 77\n")
+    assert receipt["state"] == "waiting"
+    execute(gate.settings, "delete from visit_long where person = %s", before)
+    execute(gate.settings, "delete from scan where person = %s", before)
+    come_due(gate.settings, receipt)
+    deadline = time.monotonic() + 60
+    while json.loads(ask(gate.settings, "", "receipt", receipt["erasure_id"]).stdout)["state"] != "done":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(2 * EVERY_S + 1)
+    assert door.post("/v1/scans", json=scan(subject={"type": "temporary", "value": "BED 77"})).status_code == 200
+    assert somebody(gate.settings, subject) != before
