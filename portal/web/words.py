@@ -1,4 +1,4 @@
-"""Every word a page shows, in Indonesian and English side by side: `words/*.toml`, one file per desk.
+"""Every word a page shows, in Indonesian and English side by side: `catalogue/*.toml`, one file per desk.
 
 A key that is missing is a bug and says so; so is one without both languages, which a test looks for.
 """
@@ -16,7 +16,7 @@ LANGUAGES: Final[tuple[Language, ...]] = ("id", "en")
 def all_words() -> dict[str, dict[str, str]]:
     """Return {key: {language: text}}; a key is the names on the way to it, with dots between them."""
     found: dict[str, dict[str, str]] = {}
-    for entry in sorted((files("portal.web") / "words").iterdir(), key=str):
+    for entry in sorted((files("portal.web") / "catalogue").iterdir(), key=str):
         if entry.name.endswith(".toml"):
             words = _flat(tomllib.loads(entry.read_text(encoding="utf-8")), "")
             assert not found.keys() & words.keys(), f"{entry.name} has words of another file"
