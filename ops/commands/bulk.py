@@ -1,9 +1,10 @@
 """`jejak bulk`: all cases of a day, or all pairs of a week, with Apache Spark over the archive or the database."""
 
+import getpass
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from functools import cached_property
@@ -16,6 +17,7 @@ from ops.embedded import running_settings
 from ops.jdbc import fetch_driver, jdbc_of
 from ops.spark import is_submitted, progress, spark_session
 from ops.store import OPERATOR, transaction
+from portal.store import append_audit
 from schemas.errors import BadInput
 from schemas.settings import Settings
 from tracing.bulk import day as whole_day
@@ -50,6 +52,7 @@ _WEEK: Final = re.compile("([0-9]{4})-W([0-9]{2})")
 @click.option("--timezone", "time_zone", default=DEFAULT_ZONE, show_default=True, help="In which --date is a day.")
 @click.option("--cores", type=click.IntRange(min=1), help="Of a session of our own; default: all.")
 @click.option("--memory", default="2g", show_default=True, help="Of a session of our own.")
+@click.option("--reason", default="", help="Why you ask; goes into the audit, case by case.")
 @click.option("--jdbc-jar", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="PostgreSQL's driver.")
 @click.pass_obj
 def bulk(
@@ -67,6 +70,7 @@ def bulk(
     time_zone: str,
     cores: int | None,
     memory: str,
+    reason: str,
     jdbc_jar: Path | None,
     **values: str | int | None,
 ) -> None:
@@ -88,7 +92,11 @@ def bulk(
     place = _Place(settings, archive, cores, memory, jdbc_jar)
     if week is not None:
         assert out is not None
-        _pairs(place, rule, _monday(week), out)
+        writing.check_pairs_folder(out)
+        monday = _monday(week)
+        if archive is None:
+            place.remember("pairs listed", [week], reason)
+        _pairs(place, rule, monday, out)
         return
     if out is not None:
         check_folder(Path(out))
@@ -97,6 +105,7 @@ def bulk(
     else:
         assert day is not None
         cases = place.cases_of(day.date(), time_zone)
+        place.remember("traced with its day", [case.case_id for case in cases], reason)
     _day(place, rule, cases, out, day.date() if store and day else None)
 
 
@@ -122,6 +131,12 @@ class _Place:
             DayCase(case_id, person, onset or specimen, isolation)
             for case_id, person, onset, specimen, isolation in rows
         ]
+
+    def remember(self, action: str, objects: Iterable[str], reason: str) -> None:
+        """Write into the audit what is looked at, before it is."""
+        with transaction(self.database, OPERATOR) as conn:
+            for one in objects:
+                append_audit(conn, getpass.getuser(), action, one, reason)
 
     @contextmanager
     def visits(self, touching: Window) -> Iterator[Any]:
@@ -179,7 +194,6 @@ def _day(place: _Place, rule: Rule, cases: list[DayCase], out: str | None, store
 
 
 def _pairs(place: _Place, rule: Rule, monday: date, out: str) -> None:
-    writing.check_pairs_folder(out)
     week = ((monday - date(1970, 1, 1)).days * DAY_US - FIRST_US) // WEEK_US
     begin = FIRST_US + week * WEEK_US
     with place.visits(Window(begin, begin + WEEK_US)) as visits:

@@ -32,6 +32,7 @@ from tracing.windows import case_window
 pytestmark = pytest.mark.timeout(900)  # Java starts in every test
 
 DAY = "2026-11-12"
+WHY = "the evening's list"
 WEEK = "2026-W46"  # begins on 9 November
 CASES = 8
 PERSONS = [person_uuid(somebody(number)) for number in range(30)]
@@ -174,7 +175,7 @@ def test_a_days_cases_from_the_archive_have_the_rows_of_the_online_trace(place: 
 def test_over_jdbc_the_same_rows_are_written_and_stored_once_however_often(place: Place, tmp_path: Path) -> None:
     contacts, exposures = place.online()
     for _ in range(2):
-        done = place.run("--date", DAY, "--out", str(tmp_path), "--store")
+        done = place.run("--date", DAY, "--out", str(tmp_path), "--store", "--reason", WHY)
         assert done.returncode == 0, done.stderr
     assert done.stdout.endswith(f"exposures written; {len(contacts):,} contacts stored\n")
     assert in_order(read(tmp_path / "contacts.csv")) == in_order(contacts)
@@ -185,6 +186,8 @@ def test_over_jdbc_the_same_rows_are_written_and_stored_once_however_often(place
             " from bulk_contact b join facility f using (facility_no)"
         )
         stored = [(*row[:3], person_minutes(row[3]), str(row[4]), str(row[5]).lower(), *row[6:]) for row in cur]
+    seen = place.town.ask("select object from audit where action = 'traced with its day' and reason = %s", WHY)
+    assert sorted(seen) == sorted(2 * [(case_id,) for case_id in {row["case_id"] for row in contacts}])
     names = ("case_id", "to", "facility_id", "overlap_minutes", "overlaps", "estimated")
     assert sorted(stored) == sorted((*(row[name] for name in names), DAY, "kmk-4641-2021") for row in contacts)
 
