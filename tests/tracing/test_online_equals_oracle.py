@@ -77,7 +77,7 @@ def test_online_traces_find_what_the_words_say(fresh_database: Callable[[], Sett
             town.take(positive(somebody(number), date_isolation=isolation))
             rows = town.ask(
                 "select from_visit::text, to_visit::text, (extract(epoch from starts) * 1000000)::bigint,"
-                " (extract(epoch from ends) * 1000000)::bigint from exposure e where from_person = %s",
+                " (extract(epoch from ends) * 1000000)::bigint from exposure where from_person = %s and degree = 1",
                 PERSONS[number],
             )
             assert set(rows) == expected(visits, PERSONS[number], isolation)
