@@ -42,4 +42,4 @@ def test_runs_leave_nothing_for_the_collector(town: Town) -> None:
         assert run_one(conn, case_id, rule, source_of(person_uuid(people[0]), 12)).candidates == 29
         kept.append(gc.collect())
     conn.close()
-    assert max(kept) < 20, kept  # 47 without a collection after each run
+    assert max(kept) < 30, kept  # 47 and more without a collection after each run

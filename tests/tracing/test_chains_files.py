@@ -54,7 +54,7 @@ BAD_LISTS = [
     ("P1,2021-07-01\n", 4, "id"),
     (f"{NIK}\n", 4, "date_onset"),
     (f"{NIK},2021-07-01,x\n", 4, "date_onset"),
-    ("\n", 4, "id"),
+    ("\nP3,\n", 4, "id"),
     (f"{NIK}\0,\n", 4, "id"),
     ("x" * 65_537 + ",\n", 4, "id"),
 ]
@@ -64,7 +64,7 @@ BAD_LINKS = [
     (",\n", 3, "from"),
     (f"{NIK}\n", 3, "to"),
     (f"P1,{NIK},x\n", 3, "to"),
-    ("\n", 3, "from"),
+    ("\nP1,P2\n", 3, "from"),
     (f"P1,{NIK}\0\n", 3, "to"),
     ('P1,"P2\n', 3, "to"),
 ]
