@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 from tracing.instants import DAY_US, EPOCH, HOUR_US, offset_us, us_of
 from tracing.rulesets import Rule
 
+FARTHEST_US: Final = 26 * HOUR_US  # two clocks of this world are never further apart
+
 # Further out, a zone's offset would leave the calendar; no visit is there.
 _FIRST_DAY: Final = date(2, 1, 1)
 _LAST_DAY: Final = date(9998, 12, 31)

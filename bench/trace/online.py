@@ -23,7 +23,7 @@ from tracing.cases import lookup
 from tracing.cases.met import merged
 from tracing.exposure import case_spans
 from tracing.store import Cursor
-from tracing.windows import Window, case_window
+from tracing.windows import FARTHEST_US, Window, case_window
 
 WHOLE: Final = "ours-whole"
 WARM: Final = 20  # traces asked before any is timed
@@ -106,7 +106,7 @@ def _look(cur: Cursor, fetch: Fetch, case: Case) -> list[Any]:
     """Return the exposures of a case as columns: place, person, from when to when."""
     start, end = _window(case, "UTC")
     person = person_of(case.person)
-    own = lookup.own_visits(cur, person, Window(start - lookup.FARTHEST_US, end + lookup.FARTHEST_US))
+    own = lookup.own_visits(cur, person, Window(start - FARTHEST_US, end + FARTHEST_US))
     asked = lookup.asked_of(own, {zone: _window(case, zone) for zone in lookup.zones_of(own)})
     spans = merged(case_spans(RULE, asked.visits(np.zeros_like(asked.key)), asked.cases))
     met = fetch(spans).without(person)

@@ -16,9 +16,8 @@ from tracing.bulk import engine
 from tracing.exposure import Cases, Ints, Visits, case_spans
 from tracing.instants import HOUR_US
 from tracing.rulesets import Rule
-from tracing.windows import Window, case_window
+from tracing.windows import FARTHEST_US, Window, case_window
 
-FARTHEST_US: Final = 26 * HOUR_US  # two clocks of this world are never further apart
 GRID_US: Final = HOUR_US  # what cwa derives from a stay goes no further beyond it than this and the tail
 _OWN: Final = (
     "visit",

@@ -60,7 +60,11 @@ class News(NamedTuple):
 
 def offices_of(candidate: Candidate, district: str = "") -> set[str]:
     """Return the offices a candidate concerns: district and province of each exposure, and of the residence."""
-    districts = {one.place.district for one in candidate.exposures} | ({district} if district else set())
+    return offices_in({one.place.district for one in candidate.exposures} | ({district} if district else set()))
+
+
+def offices_in(districts: Iterable[str]) -> set[str]:
+    """Return the offices of districts, and of the provinces they are in."""
     return {office_of(area) for code in districts for area in (code, code.partition(".")[0])}
 
 

@@ -17,12 +17,12 @@ from tracing.cases.facts import DEFAULT_ZONE
 from tracing.cases.met import MET_ROW, STAY_ROW, Asked, Met, Records, Row, merged, met_of
 from tracing.cases.places import Stay, Zones, zone_at
 from tracing.exposure import CWA_GRID_US, Direction, Exposures, Flags, Ints, Visits, case_spans, find_exposures
-from tracing.instants import DAY_US, HOUR_US, utc_of
+from tracing.instants import DAY_US, utc_of
+from tracing.overlaps import Spans
 from tracing.rulesets import Rule
 from tracing.store import Cursor
-from tracing.windows import Window
+from tracing.windows import FARTHEST_US, Window
 
-FARTHEST_US: Final = 26 * HOUR_US  # two clocks of this world are never further apart
 STAY_COLUMNS: Final = (  # of v, a visit, and f, its facility
     "v.visit_id::text, f.facility_no, f.facility_id, f.name, f.time_zone, f.district,"
     " (extract(epoch from v.check_in) * 1000000)::bigint, (extract(epoch from v.check_out) * 1000000)::bigint,"
@@ -121,10 +121,14 @@ def meet(cur: Cursor, rule: Rule, asked: Asked, direction: Direction = "forward"
     if direction == "backward":
         after = CWA_GRID_US if rule.interval == "cwa" else 0
         before = rule.tail_us + after
-    spans = merged(spans, before, after)
+    least = rule.minutes_us if narrow and rule.count == "visit" and rule.interval == "visit" else 1
+    return met_in(cur, merged(spans, before, after), least)
+
+
+def met_in(cur: Cursor, spans: Spans, least: int = 1) -> Met:
+    """Return the visits that are in one of these spans for at least so many microseconds, each once."""
     if not spans.start.size:
         return met_of(np.empty(0, dtype=MET_ROW))
-    least = rule.minutes_us if narrow and rule.count == "visit" and rule.interval == "visit" else 1
     found = _copied(
         cur,
         "select key, person, check_in, check_out from trace_met(%s, %s, %s, %s)",

@@ -16,7 +16,6 @@ from tracing.cases.facts import Case
 from tracing.cases.humans import Humans, read_humans
 from tracing.cases.inside import inside_rows, read_kinds
 from tracing.cases.lookup import (
-    FARTHEST_US,
     asked_of,
     decide,
     details,
@@ -33,7 +32,7 @@ from tracing.cases.rides import rides_of, with_rides
 from tracing.exposure import CWA_GRID_US, Exposures, Ints
 from tracing.rulesets import Rule
 from tracing.store import Cursor
-from tracing.windows import Window, case_window, contact_window, source_window
+from tracing.windows import FARTHEST_US, Window, case_window, contact_window, source_window
 
 Meeting = tuple[Stay, Stay, tuple[int, int]]
 

@@ -89,8 +89,7 @@ class Language:
 
     def long_day(self, day: date) -> str:
         """Return the day with its name and the whole month."""
-        name = _WEEKDAYS[self.tongue][day.weekday()]
-        return f"{name}, {day.day} {_LONG[self.tongue][day.month - 1]} {day.year}"
+        return f"{_WEEKDAYS[self.tongue][day.weekday()]}, {whole_day(day, self.tongue)}"
 
     def short_day(self, day: date) -> str:
         """Return `2 Nov`."""
@@ -139,6 +138,11 @@ class Language:
 
     def _local(self, at_us: int) -> datetime:
         return EPOCH.replace(tzinfo=None) + timedelta(microseconds=at_us + offset_us(at_us, self._time_zone))
+
+
+def whole_day(day: date, tongue: Tongue) -> str:
+    """Return `24 November 2026`."""
+    return f"{day.day} {_LONG[tongue][day.month - 1]} {day.year}"
 
 
 @cache

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from schemas.errors import BadInput
-from schemas.topics import office_of
+from tracing.cases.alerts import offices_in
 from tracing.cases.candidates import Place
 from tracing.cases.facts import Case
 from tracing.exposure import Cases, Visits, case_spans, find_exposures
@@ -110,7 +110,7 @@ def _answer(
     offices: Counter[str] = Counter()
     for person, places in districts.items():
         home = known.residence.get(person, "")
-        offices.update(_offices(places | {home} if home else places))
+        offices.update(offices_in(places | {home} if home else places))
     met = {persons[number - 1] for number in np.unique(others.person[found.other]).tolist()}
     return Answer(
         rule=rule.id,
@@ -145,10 +145,6 @@ def _later_positives(
 
 def _widest(rule: Rule) -> Rule:
     return msgspec.structs.replace(rule, **_ANY_TIME)
-
-
-def _offices(districts: Iterable[str]) -> set[str]:
-    return {office_of(area) for code in districts for area in (code, code.partition(".")[0])}
 
 
 def _windows(case: Case, own: Sequence[Stay], places: Mapping[int, Place], rule: Rule) -> Cases:

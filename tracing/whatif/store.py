@@ -7,7 +7,6 @@ from those, with the product's own pairing. Takes a cursor of a transaction that
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Final
 
 import msgspec
 
@@ -15,8 +14,12 @@ from schemas.errors import BadInput, NotFound
 from tracing.cases.candidates import Place
 from tracing.cases.episodes import cases_of
 from tracing.cases.facts import Case, Facts
+from tracing.cases.lookup import met_in, own_visits
+from tracing.cases.met import merged
+from tracing.cases.places import Stay as FoundStay
+from tracing.cases.revision import read_residence
 from tracing.cases.rows import dated, read_cases, read_facts, us
-from tracing.instants import DAY_US, SECOND_US, utc_of
+from tracing.instants import SECOND_US, utc_of
 from tracing.overlaps import Spans
 from tracing.records import SeenScan, latest_decisions
 from tracing.rulesets import Rule
@@ -24,10 +27,7 @@ from tracing.stays import Stays
 from tracing.store import Cursor, read_stay_rules
 from tracing.visits import Visit, visits_of
 from tracing.whatif.replay import Known, Stay, spans_asked
-from tracing.windows import case_window
-
-_FARTHEST_DAYS: Final = 2  # two clocks of this world are less than this apart
-_STAY: Final = f"v.person::text, v.key >> 3, {us('v.check_in')}, {us('v.check_out')}, not v.check_out_estimated"
+from tracing.windows import FARTHEST_US, Window, case_window
 
 StaysOf = Callable[[Spans], list[Stay]]
 
@@ -41,12 +41,7 @@ def read_known(cur: Cursor, case_id: str, rules: Sequence[Rule]) -> Known:
     person, case = _case(cur, case_id)
     places = _places(cur)
     start, end = _around(case, rules)
-    cur.execute(
-        f"select {_STAY} from every_visit v where v.person = %s and v.check_in < %s and v.check_out > %s"  # noqa: S608 — our own columns
-        " order by v.check_in, v.visit_id",
-        (person, utc_of(end), utc_of(start)),
-    )
-    own = [Stay(*row) for row in cur.fetchall()]
+    own = [_own(stay) for stay in own_visits(cur, person, Window(start, end))]
     return _known(cur, case, own, places, rules, lambda spans: _stored(cur, person, spans))
 
 
@@ -80,14 +75,12 @@ def _known(
     spans = spans_asked(case, own, {stay.facility_no: in_places[stay.facility_no] for stay in own}, rules)
     theirs = others(spans) if spans.start.size else []
     persons = list({stay.person for stay in theirs})
-    cur.execute("select person::text, district from person_area where person = any(%s::uuid[])", (persons,))
-    residence = dict(cur.fetchall())
     return Known(
         case=case,
         own=own,
         others=[stay for stay in theirs if stay.facility_no in {one.facility_no for one in own}],
         places=in_places,
-        residence=residence,
+        residence=read_residence(cur, persons),
         ill=_ill(cur, persons),
     )
 
@@ -121,20 +114,14 @@ def _case_at(cur: Cursor, person: str, now: Case, at: int) -> Case:
 def _around(case: Case, rules: Iterable[Rule]) -> tuple[int, int]:
     """Return an interval that holds the case's window under every rule in every time zone."""
     windows = [case_window(rule, case.day_zero, case.date_isolation, "UTC") for rule in rules]
-    slack = _FARTHEST_DAYS * DAY_US
-    return min(one.start for one in windows) - slack, max(one.end for one in windows) + slack
+    return min(one.start for one in windows) - FARTHEST_US, max(one.end for one in windows) + FARTHEST_US
 
 
 def _stored(cur: Cursor, person: str, spans: Spans) -> list[Stay]:
-    cur.execute(
-        f"with s as (select * from unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) as s (facility_no, a, b))"  # noqa: S608 — our own columns
-        f" select {_STAY} from s join visit v on v.key between s.facility_no * 8 and s.facility_no * 8 + 7"
-        " and v.check_in >= s.a - interval '1 day' and v.check_in < s.b and v.check_out > s.a and v.person <> %s"
-        f" union select {_STAY} from s join visit_long v on v.key between s.facility_no * 8 and s.facility_no * 8 + 7"
-        " and v.check_in < s.b and v.check_out > s.a and v.person <> %s",
-        (*_asked(spans), person, person),
-    )
-    return [Stay(*row) for row in cur.fetchall()]
+    """Return who was there; whether his check-out was scanned is the case's to ask, and not of others."""
+    met = met_in(cur, merged(spans)).without(person)
+    rows = zip((met.key >> 3).tolist(), met.check_in.tolist(), met.check_out.tolist(), strict=True)
+    return [Stay(met.person(row), *values, recorded=True) for row, values in enumerate(rows)]
 
 
 def _persons_near(cur: Cursor, spans: Spans, stays: Stays, at: int) -> set[str]:
@@ -182,6 +169,12 @@ def _paired(cur: Cursor, persons: Sequence[str], places: Mapping[int, "_Place"],
         )
         scans[person].append(scan)
     return [_stay(visit) for theirs in scans.values() for visit in visits_of(theirs, stays)]
+
+
+def _own(stay: FoundStay) -> Stay:
+    return Stay(
+        stay.person, stay.place.facility_no, stay.check_in, stay.check_out, recorded=not stay.check_out_estimated
+    )
 
 
 def _stay(visit: Visit) -> Stay:
