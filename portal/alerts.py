@@ -3,7 +3,6 @@
 An office knows its own alerts only: of any other it is told the same as of one that does not exist.
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
 from litestar import get, post
@@ -11,12 +10,11 @@ from litestar import get, post
 from portal import store
 from portal.bodies import AlertList, JudgementBody, RequestAnswer, read_body
 from portal.desk import GateRequest, desk_of
-from portal.identifiers import new_uuid7
 from portal.keys import EVERYWHERE, Principal, allow
 from portal.openapi import NEEDS_KEY, refusals, with_body
 from portal.store import Connection
+from portal.traces import decided
 from schemas.errors import NotFound
-from schemas.events import ContactDecision
 from schemas.topics import office_of
 from tracing.cases.acknowledged import About, Acknowledged, acknowledge, read_about
 from tracing.cases.unacknowledged import Waiting, read_waiting
@@ -49,22 +47,10 @@ async def post_ack(request: GateRequest, alert_id: str) -> Acknowledged:
 )
 async def post_judgement(request: GateRequest, alert_id: str) -> RequestAnswer:
     """Confirm or drop the candidate whom an alert of one's own office names, or leave it open again."""
-    desk, principal, now = desk_of(request), request.user, datetime.now(UTC)
+    desk, principal = desk_of(request), request.user
     body = read_body(JudgementBody, await request.body())
     about = await desk.read(_about, principal, alert_id)
-    event = ContactDecision(
-        decision_id=new_uuid7(now),
-        person_id=about.person,
-        case_id=about.case_id,
-        contact_ref=about.contact_ref,
-        decision=body.decision,
-        by=principal.name,
-        role=principal.role,
-        reason=body.reason,
-        at=now,
-    )
-    await desk.send([event])
-    return RequestAnswer(request_id=event.decision_id)
+    return await decided(desk, principal, about.person, about.case_id, about.contact_ref, body)
 
 
 def _office(principal: Principal) -> str:

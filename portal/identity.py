@@ -17,6 +17,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 
 from portal.kept import Recent
+from portal.key_files import read_key_file
 from portal.nik import FIELD, check_nik, known_regions
 from portal.store import Connection, put_areas
 from portal.vault import store
@@ -28,7 +29,6 @@ from portal.vault.key_files import (
     make_keys,
     other_keys,
     proof_of,
-    read_key,
     read_keys,
 )
 from portal.vault.sealing import open_sealed, seal
@@ -172,7 +172,7 @@ def _write_down_first_keys(conn: Connection, folder: Path) -> None:
     row = store.sample(conn)
     if row is None:
         make_keys(folder)
-    index, master = (read_key(key_file(folder, purpose, 1)) for purpose in PURPOSES)
+    index, master = (read_key_file(key_file(folder, purpose, 1)) for purpose in PURPOSES)
     if row is not None:
         try:
             value = open_sealed({1: master}, store.Sealed(row.person, row.kind, row.sealed, row.wrapped_key, 1))

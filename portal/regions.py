@@ -1,6 +1,7 @@
 """Indonesia's regions of today: names, what lies in what, and the clock of each province."""
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -33,6 +34,21 @@ def name_of(code: str) -> str:
 def full_name(code: str) -> str:
     """Return a region's name with those it lies in, the smallest first."""
     return ", ".join(filter(None, (name_of(code[:length]) for length in (8, 5, 2) if length <= len(code))))
+
+
+def choices_in(form: Mapping[str, str]) -> tuple[dict[str, str], dict[str, list[tuple[str, str]]]]:
+    """Return a form with province and district as its sub-district has them, and what can be chosen at each level."""
+    code = form.get("sub_district", "")
+    province, district = form.get("province") or code[:2], form.get("district") or code[:5]
+    if not district.startswith(province):
+        district = ""
+    levels = {
+        "provinces": regions_in(),
+        "districts": regions_in(province) if province else (),
+        "sub_districts": regions_in(district) if district else (),
+    }
+    choices = {name: [(one.code, one.name) for one in some] for name, some in levels.items()}
+    return {**form, "province": province, "district": district}, choices
 
 
 def time_zone_of(code: str) -> str:

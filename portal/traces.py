@@ -15,6 +15,7 @@ from portal.bodies import (
     CaseLine,
     CaseList,
     DecisionBody,
+    JudgementBody,
     RequestAnswer,
     TraceBody,
     check_day_not_ahead,
@@ -134,16 +135,24 @@ async def post_approval(request: GateRequest, case_id: str) -> RequestAnswer:
 )
 async def post_decision(request: GateRequest, case_id: str) -> RequestAnswer:
     """Confirm or drop a candidate, or leave it open again."""
-    desk, principal, now = desk_of(request), request.user, datetime.now(UTC)
+    desk, principal = desk_of(request), request.user
     body = read_body(DecisionBody, await request.body())
     case = await desk.read(_visible_case, principal, case_id)
     if not await desk.read(store.has_contact, case_id, body.contact_ref):
         raise NotFound("the case has no such contact")
+    return await decided(desk, principal, case.person, case.case_id, body.contact_ref, body)
+
+
+async def decided(
+    desk: Desk, principal: Principal, person: str, case_id: str, contact_ref: str, body: DecisionBody | JudgementBody
+) -> RequestAnswer:
+    """Send what somebody decided about a candidate of a person's case; return when Kafka has it."""
+    now = datetime.now(UTC)
     event = ContactDecision(
         decision_id=new_uuid7(now),
-        person_id=case.person,
-        case_id=case.case_id,
-        contact_ref=body.contact_ref,
+        person_id=person,
+        case_id=case_id,
+        contact_ref=contact_ref,
         decision=body.decision,
         by=principal.name,
         role=principal.role,

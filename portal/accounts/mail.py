@@ -7,7 +7,7 @@ import asyncio
 import smtplib
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Final
@@ -16,6 +16,7 @@ from litestar import Litestar
 
 from portal.accounts import store
 from portal.accounts.store import Mail
+from portal.background import running
 from portal.desk import Desk
 from portal.logs import log
 from portal.store import Connection
@@ -33,13 +34,8 @@ async def sending_mail(app: Litestar) -> AsyncIterator[None]:
     if not desk.settings.smtp_host:
         yield
         return
-    task = asyncio.create_task(_send_all(desk))
-    try:
+    async with running(_send_all, desk):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def send(settings: Settings, mail: Mail) -> None:

@@ -13,7 +13,7 @@ from portal.desk import desk_of
 from portal.places import store
 from portal.places.own import MANAGERS, READERS, own_place, place_page
 from portal.places.store import Place
-from portal.regions import full_name, regions_in
+from portal.regions import choices_in, full_name
 from portal.registration.apply import FIELDS
 from portal.registration.fields import DAYS, NAMES, Applied, check_fields, hours_by_day, opening_hours_of
 from portal.store import Connection, append_audit
@@ -98,12 +98,7 @@ def _form(
     *,
     is_kept: bool = False,
 ) -> Template:
-    form = dict(form)
-    code = form.get("sub_district", "")
-    form["province"] = form.get("province") or code[:2]
-    form["district"] = form.get("district") or code[:5]
-    if not form["district"].startswith(form["province"]):
-        form["district"] = ""
+    form, choices = choices_in(form)
     return place_page(
         request,
         "details",
@@ -112,9 +107,7 @@ def _form(
         form=form,
         errors=errors,
         is_kept=is_kept,
-        region=full_name(code or place.district),
-        provinces=[(one.code, one.name) for one in regions_in()],
-        districts=[(one.code, one.name) for one in regions_in(form["province"])] if form["province"] else [],
-        sub_districts=[(one.code, one.name) for one in regions_in(form["district"])] if form["district"] else [],
+        region=full_name(form.get("sub_district") or place.district),
         days=DAYS,
+        **choices,
     )

@@ -15,7 +15,7 @@ from portal.places.own import MANAGERS, READERS, own_place, place_page
 from portal.places.store import Place
 from portal.posters import gates, store
 from portal.posters.check import posters_of
-from portal.posters.sheets import SIZES, ZONES, draw, in_one_file
+from portal.posters.sheet import ZONES
 from portal.posters.store import Gate, Zone
 from portal.posters.versions import Version, Versions, standing
 from portal.store import Connection, append_audit
@@ -114,6 +114,8 @@ async def post_change(request: WebRequest, facility_id: str, gate_no: int) -> Re
 @get("/faskes/{facility_id:str}/gerbang/{gate_no:int}/poster.pdf", guards=[READERS])
 async def get_sheet(request: WebRequest, facility_id: str, gate_no: int) -> Response[bytes]:
     """Return the standing poster of a gate, A4 or A5."""
+    from portal.posters.sheets import SIZES, draw
+
     size = request.query_params.get("ukuran", "a4")
     size = size if size in SIZES else "a4"
     place = await own_place(request, facility_id)
@@ -126,6 +128,8 @@ async def get_sheet(request: WebRequest, facility_id: str, gate_no: int) -> Resp
 @get("/faskes/{facility_id:str}/poster.zip", guards=[READERS])
 async def get_all_sheets(request: WebRequest, facility_id: str) -> Response[bytes]:
     """Return the standing posters of all gates in both sizes, as one file."""
+    from portal.posters.sheets import in_one_file
+
     place = await own_place(request, facility_id)
     keys, url = posters_of(request).keys, request.app.state.url
     sheets = await desk_of(request).read(gates.sheets_of, keys, place.facility_id, url)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from portal.posters import store, tokens
 from portal.posters.check import PATH
 from portal.posters.keys import PosterKeys
-from portal.posters.sheets import Sheet
+from portal.posters.sheet import Sheet
 from portal.posters.store import Gate
 from portal.posters.versions import Version, Versions, closed, issued, standing, stolen
 from portal.store import Connection, append_audit

@@ -10,7 +10,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from portal.web.secret_box import make_key_file, read_key_file
+from portal.key_files import make_key_file, read_key_file
 from schemas.errors import InvalidSettings
 
 LOOK_S: Final = 1.0  # how old at most what is known of the folder is

@@ -7,12 +7,10 @@ frame with an arrow out of it; a zone is violet. The QR code has error correctio
 import threading
 import zipfile
 from collections.abc import Sequence
-from datetime import date
 from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from reportlab.lib.colors import HexColor, white
 from reportlab.lib.pagesizes import A4, A5
 from reportlab.pdfbase import pdfmetrics
@@ -20,14 +18,15 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from portal.posters.drawing import Looks, Pen
+from portal.posters.sheet import WORDS, ZONES, Sheet
 from schemas.events import Gate as Kind
+from tracing.report.words import whole_day
 
 SIZES: Final = {"a4": A4, "a5": A5}
 BLUE: Final = Looks(main=HexColor("#0A4E8A"), letters=white, field=HexColor("#0A4E8A"), soft=HexColor("#E3EEF8"))
 ORANGE: Final = Looks(main=HexColor("#C23B0A"), letters=HexColor("#C23B0A"), field=white, soft=HexColor("#FCEBE2"))
 VIOLET: Final = Looks(main=HexColor("#5A2D82"), letters=white, field=HexColor("#5A2D82"), soft=HexColor("#EFE7F6"))
 LOOKS: Final = {Kind.ENTRANCE: BLUE, Kind.EXIT: ORANGE, Kind.ZONE: VIOLET}
-WORDS: Final = {Kind.ENTRANCE: ("MASUK", "Entrance"), Kind.EXIT: ("KELUAR", "Exit"), Kind.ZONE: ("ZONA", "Zone")}
 STEPS: Final = {
     Kind.ENTRANCE: (
         ("Pindai kode ini dengan kamera ponsel.", "Scan this code with your phone's camera."),
@@ -45,53 +44,10 @@ STEPS: Final = {
         ("Tanpa ponsel? Temui petugas.", "No phone? Ask an officer."),
     ),
 }
-ZONES: Final = {
-    "ward": ("Ruang rawat inap", "Ward"),
-    "emergency": ("Instalasi gawat darurat", "Emergency"),
-    "waiting": ("Ruang tunggu", "Waiting room"),
-    "laboratory": ("Laboratorium", "Laboratory"),
-    "isolation": ("Ruang isolasi", "Isolation"),
-    "staff": ("Ruang petugas", "Staff only"),
-    "ambulance": ("Ambulans", "Ambulance"),
-}
-MONTHS: Final = (
-    "Januari",
-    "Februari",
-    "Maret",
-    "April",
-    "Mei",
-    "Juni",
-    "Juli",
-    "Agustus",
-    "September",
-    "Oktober",
-    "November",
-    "Desember",
-)
 FONTS: Final = {"text": "OpenSans-Regular", "strong": "OpenSans-Semibold", "giant": "OpenSans-ExtraBold"}
 
 _one_at_a_time = threading.Lock()
 _DAY_ONE: Final = (1980, 1, 1, 0, 0, 0)
-
-
-class Sheet(msgspec.Struct, frozen=True, kw_only=True):
-    """What one poster says."""
-
-    facility: str
-    facility_id: str
-    kind: Kind
-    code: str  # e1, x2, z3
-    name: str
-    zone_kind: str  # empty at a door
-    version: int
-    made_on: date
-    link: str
-
-    @property
-    def file_name(self) -> str:
-        """What its file is called."""
-        word = WORDS[self.kind][0].lower()
-        return f"{word}-{self.code}-v{self.version}"
 
 
 def draw(sheets: Sequence[Sheet], size: str) -> bytes:
@@ -139,7 +95,7 @@ def _page(pen: Pen, sheet: Sheet) -> None:
     pen.code(sheet.link, left=55, top=117, size=100)
     pen.steps(STEPS[sheet.kind], top=229)
     pen.foot(
-        f"{sheet.facility_id} · {sheet.code.upper()} · Versi {sheet.version} · {_day(sheet.made_on)}",
+        f"{sheet.facility_id} · {sheet.code.upper()} · Versi {sheet.version} · {whole_day(sheet.made_on, 'id')}",
         "Hanya sah di pintu ini selama versi ini berlaku. Rusak atau hilang? Beri tahu pengelola fasilitas.",
     )
 
@@ -149,10 +105,6 @@ def _place(sheet: Sheet) -> str:
     if kind is None or kind[0].casefold() == sheet.name.casefold():
         return sheet.name
     return f"{sheet.name} · {kind[0]}"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def _know_fonts() -> None:

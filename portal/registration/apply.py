@@ -11,7 +11,7 @@ from litestar.response import Redirect, Template
 from portal.accounts.guard import look_who
 from portal.desk import desk_of
 from portal.limits import Limits
-from portal.regions import full_name, regions_in
+from portal.regions import choices_in, full_name, regions_in
 from portal.registration import desk, store
 from portal.registration.branches import COLUMNS, Row, read_branches
 from portal.registration.fields import DAYS, NAMES, check_fields, hours_by_day, opening_hours_of
@@ -150,12 +150,7 @@ def _form(
     application: Application | None,
     steps: list[store.Step] | None = None,
 ) -> Template:
-    sub_district = form.get("sub_district", "")
-    form = dict(form)
-    form["province"] = form.get("province") or sub_district[:2]
-    form["district"] = form.get("district") or sub_district[:5]
-    if not form["district"].startswith(form["province"]):
-        form["district"] = ""
+    form, choices = choices_in(form)
     return page(
         request,
         "registration/form",
@@ -164,10 +159,8 @@ def _form(
         errors=errors,
         application=application,
         steps=steps or [],
-        provinces=[(one.code, one.name) for one in regions_in()],
-        districts=[(one.code, one.name) for one in regions_in(form["province"])] if form["province"] else [],
-        sub_districts=[(one.code, one.name) for one in regions_in(form["district"])] if form["district"] else [],
         days=DAYS,
+        **choices,
     )
 
 

@@ -4,10 +4,7 @@ The index key makes digests of documents, the master key wraps every person's ow
 one the vault was written with is refused: with it, everybody known would be given a second id.
 """
 
-import base64
 import hmac
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,11 +12,11 @@ from typing import Final
 
 import msgspec
 
+from portal.key_files import make_key_file, read_key_file
 from portal.vault.store import KeyState, Purpose, Versions
 from schemas.errors import InvalidSettings
 from schemas.settings import Settings
 
-KEY_BYTES: Final = 32
 PURPOSES: Final[tuple[Purpose, ...]] = ("index", "master")
 
 
@@ -55,16 +52,7 @@ def make_keys(folder: Path) -> None:
 
 def make_key(folder: Path, purpose: Purpose, version: int) -> None:
     """Make a key's file; one that is there stays."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = key_file(folder, purpose, version)
-    new = folder / f".{path.name}.{secrets.token_hex(8)}"
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        path.hardlink_to(new)
-    new.unlink()
+    make_key_file(key_file(folder, purpose, version))
 
 
 def retire_file(folder: Path, purpose: Purpose, version: int) -> Path:
@@ -95,30 +83,13 @@ def read_keys(states: Iterable[KeyState], folder: Path) -> Keys:
             current[one.purpose] = one.version
         elif not path.is_file():
             continue
-        key = read_key(path)
+        key = read_key_file(path)
         if not hmac.compare_digest(proof_of(key, one.purpose, one.version), one.proof):
             raise other_keys()
         held[one.purpose, one.version] = key
     versions = Versions(current["index"], current["master"])
     masters = {version: key for (purpose, version), key in held.items() if purpose == "master"}
     return Keys(versions, held["index", versions.index], masters)
-
-
-def read_key(path: Path) -> bytes:
-    """Return the key of a file.
-
-    Raises:
-        InvalidSettings: it cannot be read, or holds no key.
-    """
-    try:
-        key = base64.urlsafe_b64decode(path.read_text().strip() + "=")
-    except OSError as error:
-        raise InvalidSettings(f"cannot be read: {path}", field="JEJAK_SECRETS") from error
-    except ValueError as error:
-        raise InvalidSettings(f"is no key: {path}", field="JEJAK_SECRETS") from error
-    if len(key) != KEY_BYTES:
-        raise InvalidSettings(f"is no key of {KEY_BYTES} bytes: {path}", field="JEJAK_SECRETS")
-    return key
 
 
 def other_keys() -> InvalidSettings:

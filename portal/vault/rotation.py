@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 from cryptography.exceptions import InvalidTag
 
 from portal.identity import Subject, digest_of
+from portal.key_files import read_key_file
 from portal.store import Connection
 from portal.vault import store
 from portal.vault.key_files import (
@@ -24,7 +25,6 @@ from portal.vault.key_files import (
     make_key,
     other_keys,
     proof_of,
-    read_key,
     read_keys,
     retire_file,
 )
@@ -82,14 +82,14 @@ class _Work:
 
     def bring(self, version: int) -> int:
         make_key(self._folder, self._purpose, version)
-        proof = proof_of(read_key(key_file(self._folder, self._purpose, version)), self._purpose, version)
+        proof = proof_of(read_key_file(key_file(self._folder, self._purpose, version)), self._purpose, version)
         with self._transact() as conn:
             store.bring_key(conn, self._who, KeyState(self._purpose, version, proof, "coming"))
         self._say(f"{self._purpose} key {version} is made")
         return version
 
     def switch_index(self, version: int) -> None:
-        keys, index = self._keys(), read_key(key_file(self._folder, "index", version))
+        keys, index = self._keys(), read_key_file(key_file(self._folder, "index", version))
         self._index_all(keys, index, version)
         for _ in range(ROUNDS_MAX):
             if len(self._index_newcomers(keys, index, version)) < BATCH:

@@ -7,7 +7,7 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from portal.vault.key_files import KEY_BYTES
+from portal.key_files import KEY_BYTES
 from portal.vault.store import Sealed
 
 NONCE_BYTES: Final = 12

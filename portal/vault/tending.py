@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 from litestar import Litestar
 
+from portal.background import running
 from portal.desk import Desk
 from portal.logs import log
 from schemas.errors import JejakError
@@ -17,13 +18,8 @@ EVERY_S: Final = 5.0  # for twice as long, at most, a gate may still know somebo
 @asynccontextmanager
 async def tending_vault(app: Litestar) -> AsyncIterator[None]:
     """Look after it for as long as the application runs."""
-    task = asyncio.create_task(_tend(app.state.desk))
-    try:
+    async with running(_tend, app.state.desk):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _tend(desk: Desk) -> None:

@@ -7,7 +7,6 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from zxcvbn import zxcvbn
 
 LENGTH_MIN: Final = 10
 LENGTH_MAX: Final = 128
@@ -24,7 +23,7 @@ class Passwords:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
-        self._nobodys = _hasher.hash("nobody's")
+        self._nobodys = self._threads.submit(_hasher.hash, "nobody's")
 
     async def hash(self, password: str) -> str:
         """Return what is stored."""
@@ -33,8 +32,8 @@ class Passwords:
     async def matches(self, stored: str | None, password: str) -> bool:
         """Say whether it is the password; takes as long where there is none."""
         loop = asyncio.get_running_loop()
-        is_right = await loop.run_in_executor(self._threads, _verify, stored or self._nobodys, password[:LENGTH_MAX])
-        return is_right and stored is not None
+        known: str = await asyncio.wrap_future(self._nobodys) if stored is None else stored
+        return await loop.run_in_executor(self._threads, _verify, known, password[:LENGTH_MAX]) and stored is not None
 
     def close(self) -> None:
         """End the threads."""
@@ -48,6 +47,8 @@ def weakness(password: str, about: Sequence[str]) -> str:
         password: as typed.
         about: what somebody who knows the person would try first: name, address, facility.
     """
+    from zxcvbn import zxcvbn  # its lists of words take a fifth of a second, which no restarted gate waits for
+
     if len(password) < LENGTH_MIN:
         return "password.short"
     if len(password) > LENGTH_MAX:

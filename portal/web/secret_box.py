@@ -4,11 +4,8 @@ The file `secrets/portal/key-1` is made when the gate first needs it. A purpose'
 was sealed for one thing opens for no other.
 """
 
-import base64
 import hmac
-import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +14,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from portal.key_files import KEY_BYTES, make_key_file, read_key_file
 from schemas.errors import InvalidSettings
 from schemas.settings import Settings
 
-KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 NAME: Final = "key-1"
 
@@ -70,33 +67,3 @@ def open_secret_box(settings: Settings) -> SecretBox:
 def portal_secrets(settings: Settings) -> Path:
     """Return the folder of the portal's keys."""
     return settings.secrets_dir / "portal"
-
-
-def read_key_file(path: Path) -> bytes:
-    """Return the 32 bytes of a key file.
-
-    Raises:
-        InvalidSettings: it cannot be read, or holds no key.
-    """
-    try:
-        key = base64.urlsafe_b64decode(path.read_text().strip() + "=")
-    except OSError as error:
-        raise InvalidSettings("the portal's key cannot be read or made", field="JEJAK_SECRETS") from error
-    except ValueError as error:
-        raise InvalidSettings("the portal's key is none", field="JEJAK_SECRETS") from error
-    if len(key) != KEY_BYTES:
-        raise InvalidSettings("the portal's key is none", field="JEJAK_SECRETS")
-    return key
-
-
-def make_key_file(path: Path) -> None:
-    """Make a file with a new key, private and whole; of two processes the first one's stays."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_urlsafe(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    with suppress(FileExistsError):
-        path.hardlink_to(new)
-    new.unlink()
