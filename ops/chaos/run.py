@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -31,6 +32,7 @@ TICK_S: Final = 0.05
 DECIDE_EVERY_S: Final = 2.0
 SETTLE_TIMEOUT_S: Final = 240.0
 WITNESS_TIMEOUT_S: Final = 180.0
+WITNESS_ENDS_S: Final = 10.0
 SOURCES: Final = ["scan.v1", "test-result.v1", "visit.v1"]
 OPEN: Final = """
     select (select count(*) from outbox where published_at is null) + (select count(*) from trace where due)
@@ -202,6 +204,9 @@ def _disturb(ground: Ground, plan: Plan, faults: Sequence[Fault], aside: Beside,
     finally:
         disturber.mend()
         witness.terminate()
+        with suppress(subprocess.TimeoutExpired):  # nobody looks after the gate here, and it may wait for its answer
+            witness.wait(WITNESS_ENDS_S)
+        witness.kill()
         witness.wait()
     if witness.returncode:
         raise Unavailable(f"the witness failed: {path.with_suffix('.err').read_text()[-500:]}")
