@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from reportlab.pdfbase import pdfmetrics
 
 from portal.posters.keys import PosterKeys, add_key
-from portal.posters.sheets import FONTS, STEPS, WORDS, Sheet, draw, in_one_file
+from portal.posters.sheet import WORDS, Sheet
+from portal.posters.sheets import FONTS, STEPS, draw, in_one_file
 from portal.posters.tokens import Named, gate_code, read, signed
 from portal.posters.versions import Versions, closed, doubt, issued, standing, stolen
 from schemas.errors import Conflict
