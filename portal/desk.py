@@ -29,7 +29,7 @@ from producers.sender import Sender
 from schemas import topics
 from schemas.codec import Codec, encode
 from schemas.errors import Conflict, Unavailable
-from schemas.events import ContactDecision, Scan, TestResult, TraceRequest
+from schemas.events import ContactDecision, Scan, ScanDecision, TestResult, TraceRequest
 from schemas.partition import partition_of
 from schemas.settings import Settings
 
@@ -42,11 +42,12 @@ DELIVERY_TIMEOUT_S: Final = 12.0
 TOGETHER_MAX: Final = 5_000
 WAITING_MAX: Final = 20_000  # records: what the sender's buffer holds even if the broker takes none
 
-Event = Scan | TestResult | TraceRequest | ContactDecision
+Event = Scan | ScanDecision | TestResult | TraceRequest | ContactDecision
 GateRequest = Request[Principal, None, State]
 
 _TOPICS: Final[dict[type, str]] = {
     Scan: topics.SCAN.name,
+    ScanDecision: topics.SCAN.name,
     TestResult: topics.TEST_RESULT.name,
     TraceRequest: topics.TRACE_REQUEST.name,
     ContactDecision: topics.CONTACT_DECISION.name,

@@ -1,0 +1,1 @@
+"""What cannot be: scans that rules or people flag, out of tracing until somebody who may clears them."""
