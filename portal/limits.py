@@ -1,7 +1,7 @@
 """How often somebody may ask: one bucket per key or address, filled evenly, bounded in number."""
 
 import math
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Final
 
 from portal.problems import TooMany
@@ -36,3 +36,29 @@ class Limits:
         """Say whether `who` would be refused now, without counting."""
         left, at = self._buckets.get(who, (self._capacity, now_s))
         return left + (now_s - at) * self._per_second < 1
+
+
+class Window:
+    """At most `most` in any `seconds`, exactly: where guessing has to end. The least recently used are forgotten."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._taken: OrderedDict[str, deque[float]] = OrderedDict()  # who: when, the first first
+
+    def wait_s(self, who: str, now_s: float, count: int = 1) -> int:
+        """Return in how many seconds `who` may take `count` more; 0: now. Never more than fit into a window."""
+        taken = self._taken.get(who, deque())
+        while taken and taken[0] <= now_s - self._seconds:
+            taken.popleft()
+        over = len(taken) + count - self._most
+        if over <= 0 or not taken:
+            return 0
+        return max(1, math.ceil(taken[min(over, len(taken)) - 1] + self._seconds - now_s))
+
+    def add(self, who: str, now_s: float, count: int = 1) -> None:
+        """Count `count` of `who` at `now_s` of a monotonic clock."""
+        self._taken.setdefault(who, deque()).extend([now_s] * count)
+        self._taken.move_to_end(who)
+        if len(self._taken) > BUCKETS_MAX:
+            self._taken.popitem(last=False)

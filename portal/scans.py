@@ -76,7 +76,7 @@ async def take_scans(desk: Desk, principal: Principal, data: bytes) -> ScanAnswe
     now = datetime.now(UTC)
     judged = await _judge_all(desk, principal, items, now)
     good = [scan for scan in judged if isinstance(scan, Checked)]
-    await _accept(desk, principal, good, now)
+    await accept(desk, principal, good, now)
     desk.measures.count_scans(accepted=len(good), invalid=len(judged) - len(good))
     return BatchAnswer(results=[_answer(item, scan) for item, scan in zip(items, judged, strict=True)])
 
@@ -86,11 +86,11 @@ async def _take_one(desk: Desk, principal: Principal, data: bytes) -> ScanAnswer
     try:
         body = read_body(ScanBody, data)
         await desk.register.know((body.facility_id,))
-        scan = _check(desk, principal, body, now)
+        scan = check(desk, principal, body, now)
     except BadInput:
         desk.measures.count_scans(accepted=0, invalid=1)
         raise
-    await _accept(desk, principal, (scan,), now)
+    await accept(desk, principal, (scan,), now)
     desk.measures.count_scans(accepted=1, invalid=0)
     return ScanAnswer(scan_id=body.scan_id, status="accepted")
 
@@ -137,40 +137,29 @@ def check_scan(body: ScanBody, principal: Principal, facility: FacilityRow | Non
     return facility
 
 
-async def _judge_all(
-    desk: Desk, principal: Principal, items: Sequence[bytes | msgspec.Raw], now: datetime
-) -> list[Checked | BadInput]:
-    bodies = [_read(item) for item in items]
-    await desk.register.know({body.facility_id for body in bodies if isinstance(body, ScanBody)})
-    return [body if isinstance(body, BadInput) else _judge(desk, principal, body, now) for body in bodies]
+def check(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked:
+    """Return the scan as it can be sent; the desk's register knows its facility already.
 
-
-def _read(item: bytes | msgspec.Raw) -> ScanBody | BadInput:
-    try:
-        return read_body(ScanBody, bytes(item))
-    except InvalidEvent as error:
-        return error
-
-
-def _judge(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked | BadInput:
-    try:
-        return _check(desk, principal, body, now)
-    except BadInput as error:
-        return error
-
-
-def _check(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked:
+    Raises:
+        BadInput: names the field, never its value.
+    """
     facility = check_scan(body, principal, desk.register.get(body.facility_id), now)
     who = body.subject
     return Checked(body, normalise(who.type, who.value, who.district, demo=desk.settings.demo), facility)
 
 
-async def _accept(desk: Desk, principal: Principal, scans: Sequence[Checked], now: datetime) -> None:
+async def accept(desk: Desk, principal: Principal, scans: Sequence[Checked], now: datetime) -> None:
+    """Give the persons their ids and send the scans; returns when Kafka has acknowledged all.
+
+    Raises:
+        Unavailable: at least one was not acknowledged; nothing is known of any.
+    """
     ids = await desk.person_ids([scan.subject for scan in scans])
-    await desk.send([_event(scan, person, principal, now) for scan, person in zip(scans, ids, strict=True)])
+    await desk.send([event_of(scan, person, principal, now) for scan, person in zip(scans, ids, strict=True)])
 
 
-def _event(scan: Checked, person_id: str, principal: Principal, now: datetime) -> Scan:
+def event_of(scan: Checked, person_id: str, principal: Principal, now: datetime) -> Scan:
+    """Return the event of a checked scan."""
     body = scan.body
     return Scan(
         scan_id=body.scan_id,
@@ -193,6 +182,28 @@ def _event(scan: Checked, person_id: str, principal: Principal, now: datetime) -
         entered_by=principal.name,
         received_at=now,
     )
+
+
+async def _judge_all(
+    desk: Desk, principal: Principal, items: Sequence[bytes | msgspec.Raw], now: datetime
+) -> list[Checked | BadInput]:
+    bodies = [_read(item) for item in items]
+    await desk.register.know({body.facility_id for body in bodies if isinstance(body, ScanBody)})
+    return [body if isinstance(body, BadInput) else _judge(desk, principal, body, now) for body in bodies]
+
+
+def _read(item: bytes | msgspec.Raw) -> ScanBody | BadInput:
+    try:
+        return read_body(ScanBody, bytes(item))
+    except InvalidEvent as error:
+        return error
+
+
+def _judge(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked | BadInput:
+    try:
+        return check(desk, principal, body, now)
+    except BadInput as error:
+        return error
 
 
 def _answer(item: bytes | msgspec.Raw, scan: Checked | BadInput) -> ScanAnswer:
