@@ -51,6 +51,7 @@ class ScanBody(Body, frozen=True, kw_only=True):
     device_id: Text = ""
     device_seq: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     poster_version: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    gate_no: Annotated[int, Meta(ge=1, le=999_999)] | None = None
 
 
 class ScanBatch(Body, frozen=True, kw_only=True):

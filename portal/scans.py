@@ -179,6 +179,7 @@ def event_of(scan: Checked, person_id: str, principal: Principal, now: datetime)
         device_id=body.device_id,
         device_seq=body.device_seq,
         poster_version=body.poster_version,
+        gate_no=body.gate_no,
         entered_by=principal.name,
         received_at=now,
     )
@@ -209,10 +210,10 @@ def _judge(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> C
 def _answer(item: bytes | msgspec.Raw, scan: Checked | BadInput) -> ScanAnswer:
     if isinstance(scan, Checked):
         return ScanAnswer(scan_id=scan.body.scan_id, status="accepted")
-    return ScanAnswer(scan_id=_scan_id_of(item), status="invalid", field=scan.field, reason=scan.reason)
+    return ScanAnswer(scan_id=scan_id_of(item), status="invalid", field=scan.field, reason=scan.reason)
 
 
-def _scan_id_of(item: bytes | msgspec.Raw) -> str | None:
+def scan_id_of(item: bytes | msgspec.Raw) -> str | None:
     """Return the id of a bad scan, if it has the form of one: anything else may be somebody's number."""
     try:
         found = msgspec.json.decode(item, type=_Named).scan_id

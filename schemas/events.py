@@ -108,6 +108,7 @@ class Scan(Event, frozen=True, kw_only=True, tag="scan"):
     device_id: Text = ""
     device_seq: Annotated[int, Meta(ge=0, le=2**53)] | None = None
     poster_version: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    gate_no: Annotated[int, Meta(ge=1, le=999_999)] | None = None  # of the facility's gates, where a poster said it
     entered_by: Text = ""  # the principal whose key sent it; stamped by the gate
     received_at: Instant  # the gate's clock
 

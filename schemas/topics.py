@@ -10,8 +10,8 @@ import msgspec
 from schemas import events
 
 DAY_MS = 24 * 60 * 60 * 1000
-Service = Literal["gate", "visits", "traces", "relay", "standing", "admin"]
-SERVICES: tuple[Service, ...] = ("gate", "visits", "traces", "relay", "standing")
+Service = Literal["gate", "visits", "traces", "relay", "standing", "plausibility", "admin"]
+SERVICES: tuple[Service, ...] = ("gate", "visits", "traces", "relay", "standing", "plausibility")
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +42,8 @@ SCAN = Topic(
     key="person_id",
     doc="Scans at gates and zones, and decisions about them.",
     log_append_time=True,
-    writers=("gate",),
-    readers=("visits",),
+    writers=("gate", "plausibility"),
+    readers=("visits", "plausibility"),
 )
 TEST_RESULT = Topic(
     name="test-result.v1",

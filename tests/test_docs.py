@@ -10,6 +10,7 @@ import click
 import pytest
 
 from ops.reference import commands, pages
+from ops.store import SERVICE_ROLES
 from portal.app import DESKS
 from schemas.metrics import METRICS
 from schemas.settings import setting_docs
@@ -96,7 +97,7 @@ def test_topics_in_the_docs_exist() -> None:
 
 def test_metrics_in_the_docs_exist() -> None:
     known = {metric.name for metric in METRICS}
-    roles = {"jejak_owner", "jejak_gate", "jejak_visits", "jejak_traces", "jejak_relay", "jejak_standing", "jejak_ops"}
+    roles = {"jejak_owner", *SERVICE_ROLES}
     for doc in DOCS:
         assert set(re.findall(r"\bjejak_[a-z_]*[a-z]", doc.read_text())) <= known | roles, doc
 

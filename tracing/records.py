@@ -117,6 +117,7 @@ def client_body(record: Scan | ScanDecision) -> bytes:
 
 def scan_body(scan: Scan, at: int) -> bytes:
     """Return the `client_body` of a scan whose instant is computed already."""
+    gate_no = () if scan.gate_no is None else (scan.gate_no,)
     return _digest(
         (
             scan.facility_id,
@@ -132,6 +133,7 @@ def scan_body(scan: Scan, at: int) -> bytes:
             scan.device_id,
             scan.device_seq,
             scan.poster_version,
+            *gate_no,
         )
     )
 

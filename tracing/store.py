@@ -313,7 +313,7 @@ def _scan_line(scan: Scan, facility_no: int, body: bytes, accepted_at: int) -> b
     text, fromhex, device, number = copies.TEXT, bytes.fromhex, scan.device_id.encode(), scan.device_seq
     return b"".join(  # a few calls less than by the functions of `copies`: this is a tenth of the fold
         (
-            _scan_head(19, 16, fromhex(scan.person_id), 16, fromhex(scan.scan_id.replace("-", "")), 4, facility_no),
+            _scan_head(20, 16, fromhex(scan.person_id), 16, fromhex(scan.scan_id.replace("-", "")), 4, facility_no),
             text[scan.gate],
             _instant(8, us_of(scan.at) - copies.PG_EPOCH_US),
             text[scan.zone],
@@ -330,6 +330,7 @@ def _scan_line(scan: Scan, facility_no: int, body: bytes, accepted_at: int) -> b
             copies.NULL if scan.poster_version is None else copies.integer(scan.poster_version),
             text[scan.entered_by],
             _instant(8, us_of(scan.received_at) - copies.PG_EPOCH_US),
+            copies.NULL if scan.gate_no is None else copies.integer(scan.gate_no),
         )
     )
 

@@ -39,6 +39,7 @@ SCANS = st.builds(
     device_id=TEXTS,
     device_seq=st.none() | st.integers(0, 2**53),
     poster_version=st.none() | st.integers(0, 2**31 - 1),
+    gate_no=st.none() | st.integers(1, 999_999),
     entered_by=TEXTS,
     received_at=INSTANTS,
 )

@@ -103,6 +103,7 @@ SENT = {
     "device_id": "d",
     "device_seq": 0,
     "poster_version": 0,
+    "gate_no": 1,
 }
 NOT_COMPARED = {"scan_id", "person_id", "kind", "time_zone", "entered_by", "received_at"}
 
