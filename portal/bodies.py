@@ -12,7 +12,7 @@ from msgspec import Meta
 from portal.nik import holds_nik
 from schemas.codec import Codec
 from schemas.errors import InvalidEvent
-from schemas.events import Assurance, Channel, FacilityId, Gate, Instant, Role, Text, Uuid7
+from schemas.events import Assurance, Channel, FacilityId, Gate, Instant, Role, Text, Uuid7, Verdict
 from tracing.cases.unacknowledged import Waiting
 
 AHEAD_MAX: Final = timedelta(minutes=5)  # a phone's clock may be ahead of ours by so much
@@ -60,6 +60,22 @@ class ScanBatch(Body, frozen=True, kw_only=True):
     scans: list[ScanBody]
 
 
+class ScanDecisionBody(Body, frozen=True, kw_only=True):
+    """What somebody says of a stored scan; the one said last counts."""
+
+    scan_id: Uuid7
+    facility_id: FacilityId
+    subject: SubjectBody | None = None  # may be left out while the scan is flagged
+    decision: Verdict
+    reason: Named
+
+
+class ScanDecisionBatch(Body, frozen=True, kw_only=True):
+    """Up to 1,000 decisions; each is judged by itself."""
+
+    decisions: list[ScanDecisionBody]
+
+
 class TestResultBody(Body, frozen=True, kw_only=True):
     """A test result, or its correction."""
 
@@ -103,6 +119,7 @@ class DecisionBody(Body, frozen=True, kw_only=True):
     contact_ref: Named
     decision: Literal["confirmed", "dropped", "undecided"]
     reason: Named
+    identity_checked: bool = False  # needed for black where nobody proved a scan of the candidate's
 
 
 class JudgementBody(Body, frozen=True, kw_only=True):
@@ -110,6 +127,7 @@ class JudgementBody(Body, frozen=True, kw_only=True):
 
     decision: Literal["confirmed", "dropped", "undecided"]
     reason: Named
+    identity_checked: bool = False  # needed for black where nobody proved a scan of the candidate's
 
 
 class ScanAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -125,6 +143,22 @@ class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One result per scan, in order."""
 
     results: list[ScanAnswer]
+
+
+class ScanDecisionAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of one decision; `serial` orders it among all others about the scan, the highest counts."""
+
+    scan_id: str | None
+    status: Literal["accepted", "invalid"]
+    serial: int | None = None
+    field: str = ""
+    reason: str = ""
+
+
+class ScanDecisionBatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One result per decision, in order."""
+
+    results: list[ScanDecisionAnswer]
 
 
 class ResultAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,10 +233,11 @@ class HourCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HourBand(msgspec.Struct, frozen=True, kw_only=True):
-    """The band of one clock hour's visitors."""
+    """The bands of one clock hour: its visitors, and apart the scans that were flagged."""
 
     hour_start: datetime
     visitors: str
+    flagged: str
 
 
 class HoursAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -222,12 +257,14 @@ class HourBandsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 READERS: Final[dict[type[msgspec.Struct], Codec[Any]]] = {
-    kind: Codec(kind) for kind in (ScanBody, TestResultBody, TraceBody, ApprovalBody, DecisionBody, JudgementBody)
+    kind: Codec(kind)
+    for kind in (ScanBody, ScanDecisionBody, TestResultBody, TraceBody, ApprovalBody, DecisionBody, JudgementBody)
 }
 
 # Fields in which somebody may write anything; they go on topics and into tables in clear.
 FREE_TEXT: Final[dict[type[msgspec.Struct], tuple[str, ...]]] = {
     ScanBody: ("zone", "group_id", "refused_reason", "device_id"),
+    ScanDecisionBody: ("reason",),
     TestResultBody: ("lab_ref",),
     TraceBody: ("case_id", "reason"),
     ApprovalBody: ("reason",),

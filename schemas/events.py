@@ -175,6 +175,7 @@ class ContactDecision(Event, frozen=True, kw_only=True, tag="contact_decision"):
     by: Annotated[str, Meta(min_length=1, max_length=128)]
     role: Text = ""
     reason: Annotated[str, Meta(min_length=1, max_length=128)]
+    identity_checked: bool = False  # who decided made sure that it was he: black may rest on scans that nobody proved
     at: Instant
 
 
