@@ -2,7 +2,7 @@
 
 What is flagged among some scans is flagged among more: a scan that comes late only adds flags. So it does not matter in
 what order scans are looked at, nor how often, as long as every scan is looked at once together with all around it
-(`docs/decisions` has the proof, and what does depend on when one looks).
+(decision 23 says why, and what does depend on when one looks).
 
 Flagged are only scans that a telephone sent by itself: what an officer saw, what a system delivers and what somebody
 riding along brings fits no rule here. Of two scans that contradict each other the less assured is flagged, of equals
@@ -35,7 +35,6 @@ from tracing.instants import HOUR_US, MINUTE_US, utc_of
 
 EARTH_KM: Final = 6_371.0
 ENTERED_WITHIN_US: Final = 24 * HOUR_US  # what an officer wrote down later may have a time that somebody remembered
-BY_ITSELF: Final = ("self", "otp")  # the less assured first
 ASSURED: Final = {"self": 0, "otp": 1, "staff_account": 2, "officer_saw_id": 3}
 
 
@@ -62,8 +61,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def can_be_flagged(self) -> bool:
-        """Whether a telephone sent it by itself, for somebody who was let in."""
-        return self.channel == "app" and self.assurance in BY_ITSELF and not self.group_id and self.admitted
+        """Whether a telephone sent it by itself, for somebody who was let in and works nowhere here."""
+        return self.channel == "app" and self.assurance != "staff_account" and not self.group_id and self.admitted
 
     @property
     def shows_presence(self) -> bool:
@@ -106,18 +105,25 @@ Poster = tuple[int, int, int]  # facility, gate, version
 
 
 def flags_of(
-    sightings: Iterable[Sighting], places: Mapping[int, Place], revoked: Mapping[Poster, Revocation], rules: Rules
+    came: Iterable[Sighting],
+    around: Iterable[Sighting],
+    places: Mapping[int, Place],
+    revoked: Mapping[Poster, Revocation],
+    rules: Rules,
 ) -> set[Flag]:
-    """Return which of these scans cannot be, by all there is in `sightings`.
+    """Return which of these scans cannot be, and which of those around them cannot because of them.
 
     Args:
-        sightings: in any order; of one person and scan id once, or more often alike.
+        came: in any order; of one person and scan id once, or more often alike.
+        around: others, looked at before or later: so near in time at the same posters, of the same devices or persons.
         places: by facility; what needs to know the place says nothing of a facility that is not there.
         revoked: the versions of posters that were revoked.
         rules: dated; of each kind the one in force at the scan that it flags, for a crowd at its first scan.
     """
-    alone = list(dict.fromkeys(sightings))
-    flags = {flag for one in alone for flag in _by_itself(one, places, revoked, rules)}
+    new = list(dict.fromkeys(came))
+    flags = set(retired(new, revoked, rules))
+    flags |= {_flag(one, Reason.CLOSED_HOURS) for one in new if _is_outside_hours(one, places, rules)}
+    alone = list(dict.fromkeys([*new, *around]))
     for poster, some in _grouped(alone, _poster_of).items():
         place = places.get(poster[0])
         for one in bursts(some, None if place is None else place.capacity, rules):
@@ -127,6 +133,15 @@ def flags_of(
     for some in _grouped(alone, _person_of).values():
         flags |= {_flag(one, reason) for one, reason in contradictions(some, places, rules)}
     return flags
+
+
+def retired(sightings: Iterable[Sighting], revoked: Mapping[Poster, Revocation], rules: Rules) -> Iterator[Flag]:
+    """Yield a flag for each scan of a poster that had been revoked by then, with the revocation's serial."""
+    for one in sightings:
+        poster = _poster_of(one)
+        revocation = None if poster is None else revoked.get(poster)
+        if revocation is not None and one.at >= revocation.at and _fits(one, rules.of(RetiredPoster, one.at)):
+            yield _flag(one, Reason.RETIRED_POSTER, revocation.serial)
 
 
 def is_closed(opening_hours: str, time_zone: str, at_us: int, grace_us: int) -> bool:
@@ -162,7 +177,7 @@ def crowds(sightings: Iterable[Sighting], rules: Rules) -> set[Sighting]:
         return None if rule is None else (rule.span_us, rule.persons)
 
     found = _crowded((one for one in sightings if _fits(one, rules.of(ManyPersons, one.at))), span)
-    return {one for one in found if one.assurance == BY_ITSELF[0]}
+    return {one for one in found if one.assurance == "self"}
 
 
 def contradictions(
@@ -195,23 +210,12 @@ def distance_km(one: Place, other: Place) -> float:
     return 2 * EARTH_KM * math.asin(math.sqrt(min(1.0, chord)))
 
 
-def _by_itself(
-    one: Sighting, places: Mapping[int, Place], revoked: Mapping[Poster, Revocation], rules: Rules
-) -> Iterator[Flag]:
-    """Yield what a scan says of itself: the hour, and the poster."""
+def _is_outside_hours(one: Sighting, places: Mapping[int, Place], rules: Rules) -> bool:
+    """Say whether somebody came while the facility was closed; who leaves late was there."""
     rule, place = rules.of(ClosedHours, one.at), places.get(one.facility)
-    if (
-        rule is not None
-        and place is not None
-        and one.gate != "exit"
-        and _fits(one, rule)
-        and is_closed(place.opening_hours, place.time_zone, one.at, rule.grace_minutes * MINUTE_US)
-    ):
-        yield _flag(one, Reason.CLOSED_HOURS)
-    poster = _poster_of(one)
-    revocation = None if poster is None else revoked.get(poster)
-    if revocation is not None and one.at >= revocation.at and _fits(one, rules.of(RetiredPoster, one.at)):
-        yield _flag(one, Reason.RETIRED_POSTER, revocation.serial)
+    if rule is None or place is None or one.gate == "exit" or not _fits(one, rule):
+        return False
+    return is_closed(place.opening_hours, place.time_zone, one.at, rule.grace_minutes * MINUTE_US)
 
 
 def _travel(one: Sighting, apart_us: int, km: float, rules: Rules) -> Reason | None:
