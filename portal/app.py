@@ -10,6 +10,9 @@ from portal.accounts.accounts import Accounts
 from portal.accounts.mail import sending_mail
 from portal.desk import Desk
 from portal.openapi import openapi_config
+from portal.registry import vaccinations
+from portal.registry.registry import Registry
+from portal.registry.statuses import following_statuses
 from portal.scan_door import ScanDoor
 from portal.vault.tending import tending_vault
 from portal.watch import Watched
@@ -32,6 +35,7 @@ DESKS = (
     alerts.post_judgement,
     facilities.get_occupancy,
     facilities.get_hours,
+    vaccinations.post_vaccinations,
     health.healthz,
     health.readyz,
     health.metrics,
@@ -49,16 +53,17 @@ def build_app(desk: Desk, url: str = "") -> ASGIApp:
         InvalidSettings: the portal's key cannot be read or made.
     """
     box = open_secret_box(desk.settings)
-    accounts = Accounts(desk, box)
+    accounts, registry = Accounts(desk, box), Registry(desk)
+    state = {"desk": desk, "accounts": accounts, "registry": registry, "box": box}
     app = Litestar(
         route_handlers=[*DESKS, *routes()],
-        state=State({"desk": desk, "accounts": accounts, "box": box, "url": desk.settings.public_url or url}),
+        state=State(state | {"url": desk.settings.public_url or url}),
         openapi_config=openapi_config(),
         template_config=templates(),
         csrf_config=csrf_config(box),
         exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
         request_max_body_size=desk.settings.body_limit,
-        lifespan=[sending_mail, tending_vault],
+        lifespan=[sending_mail, tending_vault, following_statuses],
         on_shutdown=[accounts.passwords.close],
         logging_config=None,
         debug=False,

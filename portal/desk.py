@@ -68,7 +68,7 @@ class Desk:
         self.waiting = Waiting()
         self._pool = pool
         self._sender = sender
-        self._vault = vault
+        self.vault = vault
         self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="desk")
         self._known = Gathering(self._ask_vault, self._in_thread, together_max=TOGETHER_MAX, waiting_max=WAITING_MAX)
         self._dispatch = Dispatch(self._hand_over, waiting_max=WAITING_MAX, timeout_s=DELIVERY_TIMEOUT_S)
@@ -87,7 +87,7 @@ class Desk:
         Raises:
             Unavailable: the database does not answer.
         """
-        known = self._vault.known_ids(subjects)
+        known = self.vault.known_ids(subjects)
         return known if known is not None else await self._known(subjects)
 
     async def tend_vault(self) -> None:
@@ -96,7 +96,7 @@ class Desk:
         Raises:
             Unavailable: the database does not answer.
         """
-        await self.read(self._vault.tend)
+        await self.read(self.vault.tend)
 
     async def send(self, events: Sequence[Event]) -> None:
         """Send the events to their topics; returns when Kafka has acknowledged all.
@@ -124,8 +124,8 @@ class Desk:
             return query(conn, *args)
 
     def _ask_vault(self, subjects: Sequence[Subject]) -> Sequence[str]:
-        ids = self._transact(self._vault.person_ids, subjects)
-        self._vault.remember(subjects, ids)
+        ids = self._transact(self.vault.person_ids, subjects)
+        self.vault.remember(subjects, ids)
         return ids
 
     def _hand_over(self, events: Sequence[Event], told: Told) -> None:

@@ -31,7 +31,7 @@ from portal.vault.key_files import (
     proof_of,
     read_keys,
 )
-from portal.vault.sealing import open_sealed, seal
+from portal.vault.sealing import open_sealed, own_key, seal
 from schemas.errors import BadInput, InvalidSettings, Unavailable
 from schemas.settings import Settings
 
@@ -92,6 +92,36 @@ class Vault:
         if moved:
             put_areas(conn, sorted(moved.items()))
         return [found[digest][0] for digest in digests]
+
+    def known_id(self, conn: Connection, subject: Subject) -> str | None:
+        """Return the person id of a subject that was met before, else None: a look-up gives none.
+
+        Raises:
+            Unavailable: the keys were changed, and the new ones are not in their files here.
+        """
+        _, (digest,), found = self._find(conn, [subject])
+        return found[digest][0] if digest in found else None
+
+    def own_keys(self, conn: Connection, persons: Sequence[str]) -> dict[str, bytes]:
+        """Return the own keys of persons, to seal what else is kept of them; of those erased there is none.
+
+        Raises:
+            Unavailable: the keys were changed, and the new ones are not in their files here.
+        """
+        return {row.person: self.own_key(conn, row) for row in store.own_keys(conn, persons)}
+
+    def own_key(self, conn: Connection, row: store.Sealed) -> bytes:
+        """Return the own key of a stored person.
+
+        Raises:
+            Unavailable: the keys were changed, and the new ones are not in their files here.
+        """
+        if row.key_version not in self._keys.masters:
+            self._read_keys(conn)
+        try:
+            return own_key(self._keys.masters, row)
+        except InvalidTag as error:
+            raise Unavailable("the vault's keys are being changed") from error
 
     def remember(self, subjects: Sequence[Subject], ids: Sequence[str]) -> None:
         """Keep ids that are committed, the most recent ones."""

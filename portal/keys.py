@@ -27,7 +27,7 @@ from schemas.topics import office_of
 
 PREFIX: Final = "jejak_"
 SECRET_BYTES: Final = 32
-ROLES: Final = ("gate", "laboratory", "epidemiologist", "office", "import")
+ROLES: Final = ("gate", "laboratory", "epidemiologist", "office", "import", "registry")
 CACHED_S: Final = 1.0  # a revoked key may still pass for so long
 REFRESH_S: Final = 0.5  # from then on it is asked for again, and nobody waits for that
 CACHED_MAX: Final = 10_000
@@ -231,6 +231,8 @@ def area_of(text: str, *, field: str = "area") -> str:
 def _check_scope(role: str, facility: str, area: str) -> None:
     if facility and area:
         raise BadInput("a key has a facility or an area, not both", field="--area")
+    if role == "registry" and (facility or area):
+        raise BadInput("a registry's key has neither facility nor area", field="--facility" if facility else "--area")
     if role == "laboratory" and not facility:
         raise BadInput("a laboratory's key needs its facility", field="--facility")
     if role == "gate" and not (facility or area):

@@ -77,6 +77,28 @@ def with_body(*kinds: type[msgspec.Struct]) -> type[Operation]:
     return WithBody
 
 
+def with_file(resource: str) -> type[Operation]:
+    """Return an operation whose body is a file: CSV, or a FHIR R4 bundle of that resource."""
+    entry = Schema(type=OpenAPIType.OBJECT, description=f"with a `resource`: {resource}, Patient, or any other")
+    bundle = Schema(
+        type=OpenAPIType.OBJECT,
+        required=["resourceType"],
+        properties={
+            "resourceType": Schema(type=OpenAPIType.STRING, const="Bundle"),
+            "entry": Schema(type=OpenAPIType.ARRAY, items=entry),
+        },
+    )
+    kinds = {"text/csv": Schema(type=OpenAPIType.STRING), "application/fhir+json": bundle}
+
+    @dataclass
+    class WithFile(Operation):
+        def __post_init__(self) -> None:
+            content = {kind: OpenAPIMediaType(schema=schema) for kind, schema in kinds.items()}
+            self.request_body = RequestBody(content=content, required=True)
+
+    return WithFile
+
+
 def openapi_config() -> OpenAPIConfig:
     """Return the description of the whole gate, served below /schema."""
     return OpenAPIConfig(

@@ -41,6 +41,7 @@ def follow(
     group: str = "",
     stop: Callable[[], bool],
     from_beginning: bool = True,
+    caught_up: Callable[[], None] | None = None,
 ) -> Generator[Record]:
     """Yield the records of `topic`, waiting for more until `stop()` says so (asked several times a second).
 
@@ -52,11 +53,13 @@ def follow(
             whose name must begin with `schemas.topics.group_of(user)`.
         stop: asked before every poll and only then: records already fetched are still yielded.
         from_beginning: where to begin when nothing is remembered: at the first record, or after the last.
+        caught_up: called once, when all that lay in the log at the start has been yielded; not with a group.
 
     Raises:
         Refused: the user has no right to the topic or group.
         Unavailable: no broker answers, or the topic is not there.
     """
+    assert not (group and caught_up), "a member of a group does not see the whole log"
     reset = "earliest" if from_beginning else "latest"
     try:
         consumer = KafkaConsumer(**_config(settings, user, group, reset))
@@ -69,12 +72,16 @@ def follow(
                 consumer.subscribe([topic])
             else:
                 _take_all(consumer, partitions, from_beginning=from_beginning)
+            ends = consumer.end_offsets(partitions) if caught_up is not None else {}
             while not stop():
                 for records in consumer.poll(timeout_ms=POLL_MS, max_records=POLL_RECORDS).values():
                     for r in records:
                         yield Record(r.topic, r.partition, r.offset, r.key, r.value, r.timestamp)
                 if group:
                     consumer.commit()
+                if caught_up is not None and all(consumer.position(one) >= end for one, end in ends.items()):
+                    caught_up()
+                    caught_up = None
         except KafkaError as error:
             raise explain(error, settings, user, topic) from error
 

@@ -7,16 +7,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 
 from portal.identity import Subject
 from portal.joins import store as joined
 from portal.privacy import store
 from portal.privacy.identifiers import find_person, person_of
+from portal.registry import store as registry
+from portal.registry.holder import unseal
 from portal.vault import store as vault
 from portal.vault.key_files import Keys, other_keys, read_keys
 from portal.vault.rotation import Transact
-from portal.vault.sealing import open_sealed
+from portal.vault.sealing import open_sealed, own_key
 from portal.vault.store import Erasure
 from schemas.errors import NotFound
 
@@ -42,7 +45,8 @@ def export(
         person = person_of(conn, keys, subject)
         ticket = vault.ask(conn, who, "open", person, reason)
     with transact() as conn:
-        identity = _identity(keys, vault.take_out(conn, ticket, person))
+        row = vault.take_out(conn, ticket, person)
+        identity, held = _identity(keys, row), registry.own_certificate(conn, ticket, person)
     with transact() as conn:
         store.one_state(conn)
         data = store.own_data(conn, person)
@@ -52,6 +56,7 @@ def export(
     return {
         "made_at": now,
         "identity": identity,
+        "certificate": _certificate(keys, row, held),
         **data,
         "joins": [{"state": one.state, "asked_at": one.asked_at, "reason": one.reason} for one in joins],
         "erasures": [
@@ -89,6 +94,14 @@ def receipt_of(transact: Transact, erasure_id: str) -> Erasure:
         raise NotFound("no erasure of that id")
     assert receipt.done_at is None or not receipt.left_over, "something is left of somebody who was erased"
     return receipt
+
+
+def _certificate(keys: Keys, row: vault.Sealed | None, held: registry.Held) -> dict[str, Any] | None:
+    """Return what the certificate registry holds of him; None where it holds nothing."""
+    if row is None or not held.holder:
+        return None
+    holder = unseal(own_key(keys.masters, row), row.person, held.holder)
+    return {**msgspec.to_builtins(holder), "vaccinations": held.doses}
 
 
 def _identity(keys: Keys, row: vault.Sealed | None) -> dict[str, str]:

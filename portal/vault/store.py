@@ -119,6 +119,12 @@ def take_out(conn: Connection, ticket: int, person: str) -> Sealed | None:
     return next(iter(_sealed(conn, "select * from vault.open(%s, %s::uuid)", ticket, person)), None)
 
 
+def own_keys(conn: Connection, persons: Sequence[str]) -> list[Sealed]:
+    """Return persons without their sealed values: their own keys, wrapped. Who was erased is not among them."""
+    rows = _rows(conn, "select person, wrapped_key, key_version from vault.own_keys(%s::uuid[])", list(persons))
+    return [Sealed(person, "", b"", bytes(key), version) for person, key, version in rows]
+
+
 # Rotating keys
 
 

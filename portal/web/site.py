@@ -11,6 +11,7 @@ from litestar.static_files import create_static_files_router
 from portal.accounts import home, login
 from portal.places import details, doors, overview, staff
 from portal.registration import apply, verify
+from portal.registry import rule_page
 from portal.web.pages import STATIC, answer_error
 from portal.web.secret_box import SecretBox
 from schemas.errors import JejakError
@@ -33,6 +34,7 @@ def routes() -> Sequence[Any]:
                 *doors.ROUTES,
                 *details.ROUTES,
                 *staff.ROUTES,
+                *rule_page.ROUTES,
             ],
             exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
             include_in_schema=False,

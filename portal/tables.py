@@ -1,0 +1,78 @@
+"""A CSV file taken row by row: every good row is used, every bad one is named by its line, and none stops another.
+
+Where a quote is never closed, only the line it stands on is lost: reading goes on behind that line.
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from io import StringIO
+from typing import Final, NamedTuple
+
+from schemas.errors import BadInput
+
+LENGTH_MAX: Final = 1_000  # characters of a cell
+
+
+class Row(NamedTuple):
+    """A row and the line it begins at (the header is line 1): its cells by column, or why it cannot be read."""
+
+    line: int
+    cells: dict[str, str]
+    fault: BadInput | None = None
+
+
+def read_table(data: bytes, *, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
+    """Yield a file's rows; columns in any order, more of them, a byte order mark, CRLF and blank lines are fine.
+
+    A cell is without blanks around it. A column that is not there is an empty cell.
+
+    Raises:
+        BadInput: the header lacks a column, or has one twice: then no row can be read.
+    """
+    lines = list(StringIO(data.decode("utf-8-sig", errors="surrogateescape"), newline=""))
+    header = [cell.strip() for cell in next(csv.reader(lines[:1]), [])]
+    for column in required:
+        if column not in header:
+            raise BadInput("column is missing", field=column, line=1)
+    for column in (*required, *optional):
+        if header.count(column) > 1:
+            raise BadInput("column is there twice", field=column, line=1)
+    missing = dict.fromkeys((*required, *optional), "")
+    return (_judged(line, header, cells, missing) for line, cells in _rows(lines, len(header)))
+
+
+def _rows(lines: Sequence[str], width: int) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield the rows behind the header that are not blank, each with its line; None for one that is no CSV."""
+    at = 1
+    while at < len(lines):
+        reader, first = csv.reader(_from(lines, at), strict=True), at
+        while at < len(lines):
+            try:
+                cells = next(reader)
+            except (csv.Error, StopIteration):
+                cells = None
+            ends = first + reader.line_num
+            if cells is None or (ends - at > 1 and len(cells) != width):  # a quote that swallowed other rows
+                yield at + 1, None
+                at += 1
+                break
+            if cells:
+                yield at + 1, cells
+            at = ends
+
+
+def _from(lines: Sequence[str], at: int) -> Iterator[str]:
+    return (lines[number] for number in range(at, len(lines)))
+
+
+def _judged(line: int, header: list[str], cells: list[str] | None, missing: dict[str, str]) -> Row:
+    if cells is None:
+        return Row(line, {}, BadInput("has a quote or a line end that is not CSV", field="row", line=line))
+    if len(cells) != len(header):
+        return Row(line, {}, BadInput(f"has {len(cells)} fields, the header has {len(header)}", field="row", line=line))
+    for column, cell in zip(header, cells, strict=True):
+        if len(cell) > LENGTH_MAX:
+            return Row(line, {}, BadInput(f"is longer than {LENGTH_MAX:,} characters", field=column, line=line))
+        if any("\udc80" <= letter <= "\udcff" for letter in cell):
+            return Row(line, {}, BadInput("is not UTF-8", field=column, line=line))
+    return Row(line, missing | {column: cell.strip() for column, cell in zip(header, cells, strict=True)})
