@@ -9,7 +9,7 @@ import hashlib
 import re
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,7 +21,7 @@ from portal.desk import Desk
 from portal.keys import area_of
 from portal.limits import Limits
 from portal.store import Connection, append_audit
-from portal.web.pages import FormError
+from portal.web.pages import FormError, NotSignedIn
 from portal.web.passwords import Passwords, weakness
 from portal.web.secret_box import SecretBox
 from portal.web.words import say
@@ -42,12 +42,26 @@ ISSUER: Final = "Jejak"
 _email = re.compile(r"[^@\s,;<>\"]{1,64}@[a-z0-9.-]{1,180}\.[a-z]{2,24}")
 
 
+def utc_now() -> datetime:
+    """Return the wall clock's instant."""
+    return datetime.now(UTC)
+
+
 class Accounts:
     """Signs people in and out; one per gate process."""
 
-    def __init__(self, desk: Desk, box: SecretBox) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        box: SecretBox,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._desk = desk
         self._box = box
+        self._now = now
+        self._seconds = seconds
         self.passwords = Passwords()
         self._tries = Limits(TRIES_PER_MINUTE)
 
@@ -55,7 +69,7 @@ class Accounts:
         """Return the session of a cookie, if it has not ended."""
         if not token:
             return None
-        return await self._desk.read(store.find_session, hash_of(token), datetime.now(UTC), IDLE, LONGEST)
+        return await self._desk.read(store.find_session, hash_of(token), self._now(), IDLE, LONGEST)
 
     async def sign_in(self, email: str, password: str) -> tuple[str, str]:
         """Return the token of a new session, and its stage.
@@ -65,26 +79,38 @@ class Accounts:
             TooMany: this address was tried too often.
         """
         email = email.strip().lower()
-        self._tries.take(f"password|{email}", time.monotonic())
+        self._tries.take(f"password|{email}", self._seconds())
         found = await self._desk.read(store.find_account, email)
         account, stored = found or (None, None)
         is_right = await self.passwords.matches(stored, password)
         if account is None or not is_right or not account.is_active:
             raise FormError({"email": "login.wrong"})
-        return await self._begin(account, stage_of(account))
+
+        def begin(conn: Connection) -> tuple[str, str]:
+            held = store.hold_account(conn, account.account_id)
+            if held is None or held[1] != stored:  # closed, or another password, while we looked
+                raise FormError({"email": "login.wrong"})
+            return self._begin(conn, held[0], stage_of(held[0]))
+
+        return await self._desk.read(begin)
 
     async def enter_code(self, token: str, session: Session, code: str) -> tuple[str, str]:
         """Step up by a code of the second factor: the token of a new session, and its stage.
 
         Raises:
             FormError: the code is wrong, or was used before.
+            NotSignedIn: the session ended meanwhile.
             TooMany: too many codes were tried.
         """
         account = session.account
-        self._tries.take(f"code|{account.account_id}", time.monotonic())
+        self._tries.take(f"code|{account.account_id}", self._seconds())
         await self._desk.read(self._use_code, account, code)
-        await self._desk.read(store.end_session, hash_of(token))
-        return await self._begin(account, "full")
+
+        def step_up(conn: Connection) -> tuple[str, str]:
+            self._end(conn, token, account)
+            return self._begin(conn, account, "full")
+
+        return await self._desk.read(step_up)
 
     def new_secret(self, token: str) -> str:
         """Return the second factor that this session may take: the same each time it asks, and nobody else's."""
@@ -95,21 +121,23 @@ class Accounts:
 
         Raises:
             FormError: the code is wrong.
+            NotSignedIn: the session ended meanwhile.
         """
         secret = self.new_secret(token)
-        step = matching_step(secret, code, time.time(), after=0)
+        step = matching_step(secret, code, self._now().timestamp(), after=0)
         if step is None:
             raise FormError({"code": "login.code_wrong"})
         account = session.account
         sealed = self._box.seal("totp", secret.encode(), account.account_id)
 
-        def keep(conn: Connection) -> None:
+        def keep(conn: Connection) -> tuple[str, str]:
+            self._end(conn, token, account)
             store.set_totp(conn, account.account_id, sealed, step)
-            store.end_session(conn, hash_of(token))
+            store.end_sessions(conn, account.account_id)  # those that began without it, too
             append_audit(conn, account.email, "second factor set", account.account_id, "")
+            return self._begin(conn, account, "full")
 
-        await self._desk.read(keep)
-        return await self._begin(account, "full")
+        return await self._desk.read(keep)
 
     async def sign_out(self, token: str) -> None:
         """End a session."""
@@ -117,7 +145,7 @@ class Accounts:
 
     async def whose_link(self, token: str) -> Account | None:
         """Return whom a link belongs to, if it can still be used."""
-        return await self._desk.read(store.find_link, hash_of(token), datetime.now(UTC))
+        return await self._desk.read(store.find_link, hash_of(token), self._now())
 
     async def set_password(self, token: str, password: str, again: str) -> tuple[str, str]:
         """Set the password by a link, which is used up; every session ends, and a new one begins.
@@ -130,16 +158,17 @@ class Accounts:
             raise FormError({"": "login.link_over"})
         _check_password(password, again, account)
         stored = await self.passwords.hash(password)
-        now = datetime.now(UTC)
+        now = self._now()
 
-        def keep(conn: Connection) -> None:
-            if not store.use_link(conn, hash_of(token), now):
+        def keep(conn: Connection) -> tuple[str, str]:
+            held = store.hold_account(conn, account.account_id)
+            if held is None or not store.use_link(conn, hash_of(token), now):
                 raise FormError({"": "login.link_over"})
             store.set_password(conn, account.account_id, stored, now)
             append_audit(conn, account.email, "password set", account.account_id, "")
+            return self._begin(conn, account, stage_of(held[0]))
 
-        await self._desk.read(keep)
-        return await self._begin(account, stage_of(account))
+        return await self._desk.read(keep)
 
     async def forget(self, email: str, url: str) -> None:
         """Send a link to set a new password, if the address has an account; says nothing either way.
@@ -148,34 +177,35 @@ class Accounts:
             TooMany: it was asked for too often.
         """
         email = email.strip().lower()
-        self._tries.take(f"forgotten|{email}", time.monotonic())
+        self._tries.take(f"forgotten|{email}", self._seconds())
 
         def leave(conn: Connection) -> None:
             found = store.find_account(conn, email)
             if found is not None and found[0].is_active:
-                send_link(conn, found[0], "reset", url)
+                send_link(conn, found[0], "reset", url, now=self._now())
 
         await self._desk.read(leave)
 
     def _use_code(self, conn: Connection, account: Account, code: str) -> None:
         sealed, last = store.read_totp(conn, account.account_id)
         secret = None if sealed is None else self._box.open("totp", sealed, account.account_id)
-        step = None if secret is None else matching_step(secret.decode(), code, time.time(), after=last)
+        step = None if secret is None else matching_step(secret.decode(), code, self._now().timestamp(), after=last)
         if step is None:
             raise FormError({"code": "login.code_wrong"})
         store.set_totp(conn, account.account_id, None, step)
 
-    async def _begin(self, account: Account, stage: str) -> tuple[str, str]:
-        token = secrets.token_urlsafe(32)
+    def _end(self, conn: Connection, token: str, account: Account) -> None:
+        """End the session that another takes the place of; one that was ended meanwhile is not brought back."""
+        if store.hold_account(conn, account.account_id) is None or not store.end_session(conn, hash_of(token)):
+            raise NotSignedIn("the session has ended")
 
-        def begin(conn: Connection) -> None:
-            now = datetime.now(UTC)
-            store.remove_ended(conn, now, LONGEST)
-            store.add_session(conn, hash_of(token), account.account_id, stage, now)
-            if stage == "full":
-                append_audit(conn, account.email, "signed in", account.account_id, "")
-
-        await self._desk.read(begin)
+    def _begin(self, conn: Connection, account: Account, stage: str) -> tuple[str, str]:
+        """Begin a session in the transaction that holds the account: whoever ends all sessions ends this one too."""
+        token, now = secrets.token_urlsafe(32), self._now()
+        store.remove_ended(conn, now, LONGEST)
+        store.add_session(conn, hash_of(token), account.account_id, stage, now)
+        if stage == "full":
+            append_audit(conn, account.email, "signed in", account.account_id, "")
         return token, stage
 
 
@@ -228,11 +258,11 @@ def invite(
     return send_link(conn, found[0], "activate", url)
 
 
-def send_link(conn: Connection, account: Account, purpose: str, url: str) -> str:
+def send_link(conn: Connection, account: Account, purpose: str, url: str, *, now: datetime | None = None) -> str:
     """Leave a mail with a new single-use link; return its address, which nobody can show again."""
     token = secrets.token_urlsafe(32)
     lasts = ACTIVATION if purpose == "activate" else RESET
-    store.add_link(conn, account.account_id, purpose, hash_of(token), datetime.now(UTC) + lasts)
+    store.add_link(conn, account.account_id, purpose, hash_of(token), (now or utc_now()) + lasts)
     address = f"{url}/sandi/{token}"
     language = account.language
     assert language in {"id", "en"}

@@ -141,14 +141,14 @@ def set_password(conn: Connection, account_id: str, password: str, at: datetime)
             "update account set password = %s, activated_at = coalesce(activated_at, %s) where account_id = %s",
             (password, at, account_id),
         )
-        cursor.execute("delete from session where account_id = %s", (account_id,))
+    end_sessions(conn, account_id)
 
 
 def close_account(conn: Connection, account_id: str, at: datetime) -> None:
     """Close an account and end its sessions."""
     with conn.cursor() as cursor:
         cursor.execute("update account set closed_at = coalesce(closed_at, %s) where account_id = %s", (at, account_id))
-        cursor.execute("delete from session where account_id = %s", (account_id,))
+    end_sessions(conn, account_id)
 
 
 def add_link(conn: Connection, account_id: str, purpose: str, token_hash: bytes, ends_at: datetime) -> None:
@@ -212,10 +212,29 @@ def find_session(
     return Session(account=_account(row[:-2]), stage=row[-2])
 
 
-def end_session(conn: Connection, token_hash: bytes) -> None:
-    """End a session."""
+def hold_account(conn: Connection, account_id: str) -> tuple[Account, str | None] | None:
+    """Return an account that is not closed, with its stored password; it stays so until the transaction ends."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"{_ACCOUNT}, a.password from account a where a.account_id = %s and a.closed_at is null"
+            " for no key update of a",
+            (account_id,),
+        )
+        row = cursor.fetchone()
+    return None if row is None else (_account(row[:-1]), row[-1])
+
+
+def end_session(conn: Connection, token_hash: bytes) -> bool:
+    """End a session; say whether it was there."""
     with conn.cursor() as cursor:
         cursor.execute("delete from session where hash = %s", (token_hash,))
+        return cursor.rowcount == 1
+
+
+def end_sessions(conn: Connection, account_id: str) -> None:
+    """End every session of an account."""
+    with conn.cursor() as cursor:
+        cursor.execute("delete from session where account_id = %s", (account_id,))
 
 
 def remove_ended(conn: Connection, at: datetime, longest: timedelta) -> None:
