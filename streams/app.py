@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import import_module
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -35,14 +35,16 @@ from streams.watchdog import STALL_S, Progress, watch
 STOP_TIMEOUT_S: Final = 10.0
 GC_THRESHOLD: Final = 100_000
 BEAT_S: Final = 0.2
+AWAY_S: Final = 0.1  # between two looks for a broker that is away
+AWAY_MAX_S: Final = 1.0
 METRICS_EVERY: Final = 25  # beats: 5 s
-TICK_EVERY: Final = 25
+STEP_S: Final = 5.0
 FETCH_BYTES: Final = 4 * 1024 * 1024  # per partition: so that a batch can reach `batch_max`
 _log = structlog.get_logger(__name__)
 
 
 ApplyAll: TypeAlias = Callable[[Sequence[Batch]], None]
-Tick: TypeAlias = Callable[[], None]
+Step: TypeAlias = Callable[[], bool]
 
 
 class Handler(Protocol):
@@ -61,6 +63,9 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
     """A Faust app that keeps nothing on disk and remembers why it must end."""
 
     failure: BaseException | None = None
+    servers: Sequence[str] = ()
+    away = False  # no broker listened when it was last looked for
+    folded: asyncio.Event  # since the last step began
     handler: Handler
     readiness: Readiness
     database: Sequence[ThreadPoolExecutor]  # one thread each
@@ -81,6 +86,8 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
         waits_for = self.handler.progress.waits_for()
         if waits_for:
             return f"waits for {waits_for}"
+        if self.away:
+            return "waits for Kafka: no broker listens"
         if self._assignment is None or self.rebalancing:
             return "waits for Kafka to deal out partitions"
         still_s = self.handler.progress.stalled_s()
@@ -146,7 +153,8 @@ def build_app(
         autodiscover=False,
         store="memory://",
     )
-    app.handler = handler
+    app.folded = asyncio.Event()
+    app.handler, app.servers = handler, kafka["bootstrap_servers"]
     app.database = [ThreadPoolExecutor(1, thread_name_prefix="database") for _ in apply_all or "1"]
 
     async def positions(log: Log) -> Mapping[Partition, int]:
@@ -183,9 +191,12 @@ def run_worker(
     *,
     batch_max: int = 0,
     apply_all: Sequence[ApplyAll] = (),
-    tick: Tick | None = None,
+    step: Step | None = None,
 ) -> None:
-    """Run the worker until SIGTERM or SIGINT; `tick` is called every 5 s, in the first database thread.
+    """Run the worker until SIGTERM or SIGINT; `step` is work besides.
+
+    A step is taken in the first database thread when something was folded, every 5 s, and after each that says that
+    more is left; what waits to be folded meanwhile comes between two steps.
 
     Raises:
         StopWorker: it must end with that exit code: 1 for anything of Kafka's or Faust's.
@@ -199,7 +210,7 @@ def run_worker(
         metrics_file = settings.home / "run" / "metrics" / f"{name}-{slot}.prom"
         app = build_app(settings, name, topics, handler, slot, batch_max=batch_max, apply_all=apply_all)
         app.readiness = Readiness(settings, f"{name}-{slot}")
-        await _run(app, f"{name}-{slot}", metrics_file, tick)
+        await _run(app, f"{name}-{slot}", metrics_file, step)
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
@@ -216,32 +227,33 @@ async def _fold(app: Pump, stream: Any, intake: Intake, number: int, apply_all: 
         else:
             for together in rounds(batches):
                 await app.in_database_thread(apply_all, together, number)
+        app.folded.set()
         for event in events:
             await stream.ack(event)
         intake.done(events)
         reach("acked")
 
 
-async def _run(app: Pump, name: str, metrics_file: Path, tick: Tick | None) -> None:
+async def _run(app: Pump, name: str, metrics_file: Path, step: Step | None) -> None:
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     for wanted in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(wanted, asked.set)
     watch(app.handler.progress, name)
-    starting = asyncio.ensure_future(app.start())
+    starting = asyncio.ensure_future(_start(app))
     _log.info("worker starts", worker=name)
-    ticking: asyncio.Future[Any] | None = None
-    async for number in _beats(app, metrics_file):
+    stepping = asyncio.ensure_future(_steps(app, step)) if step else None
+    async for _ in _beats(app, metrics_file):
         ended = app.should_stop or (starting.done() and starting.exception() is not None)
         if asked.is_set() or app.failure or ended:
             break
-        if tick is not None and number % TICK_EVERY == 1 and (ticking is None or ticking.done()):
-            ticking = asyncio.ensure_future(app.in_database_thread(_call, tick))
     # A service that crashed on purpose still has children to stop; one that hangs must not keep us.
     stopping: Coroutine[Any, Any, None] = app.stop()
     with suppress(Exception):
         await asyncio.wait_for(stopping, STOP_TIMEOUT_S)
     starting.cancel()
+    if stepping is not None:
+        stepping.cancel()
     for thread in app.database:
         thread.shutdown(wait=True)  # a transaction in hand is finished: committed, or it was never there
     _log.info("worker ends", worker=name)
@@ -254,15 +266,38 @@ async def _run(app: Pump, name: str, metrics_file: Path, tick: Tick | None) -> N
         raise StopWorker(f"Kafka ended the worker: {type(reason).__name__}")
 
 
-def _call(tick: Tick) -> None:
-    tick()
+async def _start(app: Pump) -> None:
+    """Start the app once a broker listens: without one it would end us, and to come again costs seconds of imports."""
+    for server in cycle(app.servers):
+        host, _, port = server.rpartition(":")
+        with suppress(OSError):  # of which a timeout is one
+            async with asyncio.timeout(AWAY_MAX_S):
+                _, writer = await asyncio.open_connection(host, int(port))
+            writer.close()
+            break
+        if not app.away:
+            _log.warning("no broker listens")
+        app.away = True
+        await asyncio.sleep(AWAY_S)
+    app.away = False
+    await app.start()
 
 
-async def _beats(app: Pump, metrics_file: Path) -> AsyncIterator[int]:
+async def _steps(app: Pump, step: Step) -> None:
+    """Take steps for ever; an error ends the worker by way of `app.failure`."""
+    while True:
+        app.folded.clear()
+        if not await app.in_database_thread(lambda _: step(), None):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STEP_S):
+                    await app.folded.wait()
+
+
+async def _beats(app: Pump, metrics_file: Path) -> AsyncIterator[None]:
     for number in count():
         app.handler.progress.beat(app.lag())
         app.readiness.say(app.why_not_ready())
-        yield number
+        yield
         if number % METRICS_EVERY == 0:
             with suppress(OSError):  # a home that cannot be written must not stop the fold
                 write_metrics(metrics_file)

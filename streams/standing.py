@@ -1,11 +1,13 @@
 """The standing worker: a visit came, changed or went, so the traces it touches are run again.
 
 It only adapts. One transaction says which traces are due and moves the position; the runs come after it, each once
-however many changes touched it. A worker killed in between finds its traces due. While nothing comes it looks, every
-few seconds, for what the clock ends: traces that close, advice that is over, and alerts nobody has acknowledged.
+however many changes touched it. A worker killed in between finds its traces due. Between two runs it takes what came
+meanwhile: changes, or partitions that were dealt out. Every few seconds it looks for what the clock ends: traces that
+close, advice that is over, and alerts nobody has acknowledged.
 """
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final
 
 import msgspec
@@ -18,7 +20,7 @@ from schemas.partition import partition_of
 from schemas.settings import Settings
 from schemas.topics import ALERT_PREFIX, VISIT
 from streams.app import run_worker
-from streams.batches import Batch, Record
+from streams.batches import Record
 from streams.joining.store import JoiningStore, Part
 from streams.metrics import ALERTS_UNACKNOWLEDGED
 from streams.runs import TRACE, count_alerts, put_out, run_one, source_of
@@ -31,6 +33,7 @@ from tracing.job import Message, end_statuses
 from tracing.store import Connection, Cursor
 
 ROLE: Final = "jejak_standing"
+CLOCK_S: Final = 4.0  # a step comes every 5 s at least
 LINGER_MS: Final = 250  # asking what a change touches costs milliseconds however few come: changes are gathered
 
 _codec: Codec[VisitChange] = Codec(VisitChange)
@@ -42,7 +45,6 @@ class Touching:
 
     def __init__(self, partitions: int) -> None:
         self._partitions = partitions
-        self.due: dict[int, Touched] = {}  # by trace; a run is due for each
 
     def opened(self, cur: Cursor) -> None:
         """Nothing is kept per connection."""
@@ -64,9 +66,7 @@ class Touching:
                     dead.append(Dead(record.offset, record.value, str(error)))
             results.append(Result(len(records) - len(dead), 0, dead))
         touched = touched_by(cur, changes)
-        due = [one for one in touched if not one.closed]
-        mark_due(cur, due)
-        self.due.update((one.trace_id, one) for one in due)  # a batch that is rolled back only makes a run too many
+        mark_due(cur, [one for one in touched if not one.closed])
         self._tell_stale(cur, [one for one in touched if one.closed])
         return results
 
@@ -86,35 +86,35 @@ class Touching:
 
 
 class StandingStore(JoiningStore):
-    """Marks, commits, then runs; a `Handler` of `streams.app`."""
+    """Marks and commits; runs what is marked, step by step; a `Handler` of `streams.app`."""
 
     _work: Touching
 
     def __init__(self, settings: Settings, seal: Seal) -> None:
         super().__init__(settings, ROLE, Touching(settings.partitions), seal)
-
-    def apply(self, batch: Batch) -> None:
-        """Take one partition's changes, and run what they touch."""
-        super().apply(batch)
-        self._run_due()
-
-    def apply_all(self, batches: Sequence[Batch]) -> None:
-        """Take several partitions' changes, and run what they touch."""
-        super().apply_all(batches)
-        self._run_due()
+        self._due: list[tuple[str, str, str]] = []  # (case, rule, person), the next one last
+        self._looked_at = -CLOCK_S
 
     def tick(self) -> None:
-        """Do what the database's clock asks for, and run what was left due."""
-        with refusal_named():
-            self._with_database(self._look_at_the_clock)
-            for case_id, rule, person in self._with_database(_read_due):
-                self._run(case_id, rule, person)
+        """Do all that is to be done by now."""
+        self._looked_at = -CLOCK_S
+        while self.step():
+            pass
 
-    def _run_due(self) -> None:
-        due, self._work.due = self._work.due, {}
+    def step(self) -> bool:
+        """Run a trace that is due, if any is; return whether more of those that were due then are left.
+
+        One that the database refuses stays due: it is tried again after all others, not at once.
+        """
         with refusal_named():
-            for one in due.values():
-                self._run(one.case_id, one.rule, one.person)
+            if not self._due:
+                if monotonic() - self._looked_at >= CLOCK_S:
+                    self._with_database(self._look_at_the_clock)
+                    self._looked_at = monotonic()
+                self._due = self._with_database(_read_due)[::-1]
+            if self._due:
+                self._run(*self._due.pop())
+        return bool(self._due)
 
     def _run(self, case_id: str, rule: str, person: str) -> None:
         """Run a trace. One that the database refuses stays due and is tried again; the others go on."""
@@ -148,4 +148,4 @@ def run(settings: Settings, slot: int) -> None:
     """
     settings = msgspec.structs.replace(settings, linger_ms=max(settings.linger_ms, LINGER_MS))
     handler = StandingStore(settings, read_seal(settings))
-    run_worker(settings, "standing", [VISIT.name], handler, slot, apply_all=[handler.apply_all], tick=handler.tick)
+    run_worker(settings, "standing", [VISIT.name], handler, slot, apply_all=[handler.apply_all], step=handler.step)

@@ -185,6 +185,8 @@ class Small:
                             continue
                         for batch in batches:
                             worker.apply(batch)
+                        if topic == VISITS:
+                            worker.tick()
                 finally:
                     worker.close()
             except Killed:

@@ -78,11 +78,13 @@ class Standing:
         records.append(SimpleNamespace(offset=len(records), timestamp=0, key=b"", value=value))
 
     def hear(self, partitions: Iterable[int] | None = None) -> None:
-        """Let the worker take what is new, of all partitions (or these) together."""
+        """Let the worker take what is new, of all partitions (or these) together, and run what is due."""
         some = self.log.keys() if partitions is None else set(partitions)
         news = {number: self.log[number][self.read[number] :] for number in some}
         self.read |= {number: len(self.log[number]) for number in some}
         self.store.apply_all([Batch("visit.v1", number, records) for number, records in news.items() if records])
+        while self.store.step():
+            pass
 
     def alerts(self) -> list[tuple[str, str, str]]:
         """Return the office, action and reason of all alerts about candidates, in the order of revisions."""

@@ -7,6 +7,8 @@ from random import Random
 
 import pytest
 
+from ops.chaos.proxy import Proxy
+from ops.embedded.home import free_port
 from ops.health import worker_troubles
 from ops.secrets import ensure_secret
 from schemas.events import Scan, ScanDecision
@@ -192,9 +194,17 @@ def test_a_worker_says_that_it_waits_for_the_database_and_when_it_works_again(th
     there.assert_folded_exactly()
 
 
-def test_a_broker_that_is_away_ends_the_process_with_1(there: Town) -> None:
-    with running(with_settings(there.settings, kafka="127.0.0.1:1"), "worker", "visits") as process:
-        assert process.wait(60) == 1
+def test_a_worker_waits_for_a_broker_that_is_away_and_goes_on_when_it_comes(there: Town, random: Random) -> None:
+    host, _, port = there.settings.kafka.rpartition(":")
+    door = free_port()
+    away = with_settings(there.settings, kafka=f"127.0.0.1:{door}")
+    there.send([scan(random, person(random), "RS-1", START)])
+    with running(away, "worker", "visits") as process:
+        wait_until(lambda: worker_troubles(away, "visits") == ["visits-0 waits for Kafka: no broker listens"])
+        assert process.poll() is None
+        with Proxy(door, (host, int(port))):
+            wait_until(there.is_folded)
+    there.assert_folded_exactly()
 
 
 def test_another_number_of_partitions_ends_the_process_with_2_and_one_line(there: Town) -> None:
