@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from schemas.errors import BadInput
 
+BUFFER_BYTES: Final = 1 << 18  # a file of many short rows is written in parts of this size
 _needs_quotes = re.compile('[,"\r\n]')
 _formula = re.compile(r"'*\s*[=+\-@\t\r＝＋－＠]")  # noqa: RUF001 — spreadsheets take the full-width signs for formulas too
 _plain_number = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
@@ -58,7 +59,7 @@ class CsvFile:
     def __init__(self, path: Path, header: Sequence[str]) -> None:
         self.name = path.name
         self.rows = 0
-        self._file = path.open("w", encoding="utf-8", newline="")
+        self._file = path.open("w", BUFFER_BYTES, encoding="utf-8", newline="")
         self._file.write(_csv_line(header))
 
     def write(self, row: Sequence[str]) -> None:

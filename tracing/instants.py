@@ -36,7 +36,7 @@ def text_of(at_us: int, time_zone: str) -> str:
     Microseconds only where there are some. An offset of local mean time has seconds, as Python writes and reads them.
     """
     offset = offset_us(at_us, time_zone)
-    return (_CLOCK_EPOCH + timedelta(microseconds=at_us + offset)).isoformat() + _offset_text(offset)
+    return (_CLOCK_EPOCH + timedelta(microseconds=at_us + offset)).isoformat() + offset_text(offset)
 
 
 def hour_of(at_us: int, time_zone: str) -> int:
@@ -46,7 +46,7 @@ def hour_of(at_us: int, time_zone: str) -> int:
     two hours, and only a clock moved by a part of an hour (Lord Howe, or the zones before they were standard)
     leaves less than 60 minutes of the hour it cuts.
     """
-    offset = _steady_offset(time_zone, at_us // DAY_US)  # as `offset_us`, a call less: this is asked for every visit
+    offset = steady_offset(time_zone, at_us // DAY_US)  # as `offset_us`, a call less: this is asked for every visit
     if offset is None:
         offset = _offset_us(at_us, time_zone)
     return at_us - (at_us + offset) % HOUR_US
@@ -58,7 +58,7 @@ def hours_between(start_us: int, end_us: int, time_zone: str) -> Iterator[tuple[
     In the order of time and without a gap; an hour may come in several pieces.
     """
     while start_us < end_us:
-        steady = _steady_offset(time_zone, start_us // DAY_US)
+        steady = steady_offset(time_zone, start_us // DAY_US)
         if steady is None:
             stop = min(_hour_end(start_us, time_zone), end_us)
             yield hour_of(start_us, time_zone), stop - start_us
@@ -93,8 +93,22 @@ def hour_text(hour_us: int, time_zone: str) -> str:
 
 def offset_us(at_us: int, time_zone: str) -> int:
     """Return the zone's distance from UTC at this instant."""
-    steady = _steady_offset(time_zone, at_us // DAY_US)
+    steady = steady_offset(time_zone, at_us // DAY_US)
     return _offset_us(at_us, time_zone) if steady is None else steady
+
+
+@lru_cache(maxsize=1 << 10)
+def offset_text(offset: int) -> str:
+    """Return a distance from UTC as ISO 8601 writes it."""
+    return EPOCH.astimezone(timezone(timedelta(microseconds=offset))).isoformat()[len("1970-01-01T00:00:00") :]
+
+
+@lru_cache(maxsize=1 << 16)
+def steady_offset(time_zone: str, day: int) -> int | None:
+    """Return the zone's distance from UTC on a whole UTC day, or None for a day on which it changes."""
+    first = _offset_us(day * DAY_US, time_zone)
+    steps = range(1, 25)  # hourly: no zone ever moved its clock there and back within an hour
+    return first if all(_offset_us(day * DAY_US + step * HOUR_US, time_zone) == first for step in steps) else None
 
 
 def _hour_end(at_us: int, time_zone: str) -> int:
@@ -117,16 +131,3 @@ def _offset_us(at_us: int, time_zone: str) -> int:
     offset = utc_of(at_us).astimezone(ZoneInfo(time_zone)).utcoffset()
     assert offset is not None
     return offset // MICROSECOND
-
-
-@lru_cache(maxsize=1 << 10)
-def _offset_text(offset: int) -> str:
-    return EPOCH.astimezone(timezone(timedelta(microseconds=offset))).isoformat()[len("1970-01-01T00:00:00") :]
-
-
-@lru_cache(maxsize=1 << 16)
-def _steady_offset(time_zone: str, day: int) -> int | None:
-    """Return the offset of a whole UTC day, or None for a day on which it changes."""
-    first = _offset_us(day * DAY_US, time_zone)
-    steps = range(1, 25)  # hourly: no zone ever moved its clock there and back within an hour
-    return first if all(_offset_us(day * DAY_US + step * HOUR_US, time_zone) == first for step in steps) else None

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,8 @@ from jsonschema import Draft6Validator
 
 from tests.tracing.test_trace_files_output import case, everybody_meets, town, visit
 from tests.tracing.trace_cases import CASES, Town, read_table, run, towns, write_rows
-from tracing.fhir.resources import instant
+from tracing.fhir.forms import Filling, exposure_form, inside, number
+from tracing.fhir.resources import exposure, instant
 from tracing.filetrace.fhir_file import said
 from tracing.filetrace.package import Question
 from tracing.filetrace.run import trace_files
@@ -43,6 +45,29 @@ def bundle_in(out: Path) -> dict[str, list[dict[str, Any]]]:
 def person_of(found: dict[str, list[dict[str, Any]]]) -> dict[str, str]:
     """Return the person id behind each reference."""
     return {f"urn:uuid:{one['id']}": one["identifier"][0]["value"] for one in found["Patient"]}
+
+
+@given(
+    reason=st.text(max_size=40) | st.sampled_from(["<<name>> %s %(rule)s", 'a "b" \\ \n', "5 % é \u2028"]),
+    probability=st.floats(0, 1),
+    estimated=st.booleans(),
+    plausible=st.sampled_from([None, True, False]),
+)
+def test_a_form_that_is_filled_is_the_resource_encoded(
+    reason: str, probability: float, *, estimated: bool, plausible: bool | None
+) -> None:
+    times = "2021-07-01T08:00:00+07:00", "2021-07-01T09:00:00+07:00"
+    filling = Filling(
+        *("n", "s", "o", "p", *times, "cwa", inside(reason)), *("42.125", "1", "12", "3", "-2", number(probability))
+    )
+    plain: dict[str, Any] = dict(zip(Filling._fields, filling, strict=True)) | {"reason": reason, "minutes": 42.125}
+    plain |= {"degree": 1, "rank": 12, "overlaps": 3, "days_from_onset": -2, "probability": probability}
+    plain["estimated"] = estimated
+    if plausible is not None:
+        plain["plausible"] = plausible
+        del plain["degree"]
+    filled = exposure_form(estimated, plausible).filled(filling)
+    assert filled.encode() == msgspec.json.encode({"fullUrl": "urn:uuid:n", "resource": exposure(plain)})
 
 
 @settings(max_examples=15, deadline=None)

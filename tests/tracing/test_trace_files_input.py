@@ -15,15 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import BadInput
-from tests.tracing.trace_cases import CASES, VISITS, read_table
+from tests.tracing.trace_cases import CASES, VISITS, ZONES, read_table
 from tracing.files import instant_us, read_header
 from tracing.filetrace.arrow_texts import hashes, instants
-from tracing.filetrace.instant_columns import instants_us
+from tracing.filetrace.instant_columns import instants_us, texts_of
 from tracing.filetrace.package import Question
 from tracing.filetrace.plain_rows import NotPlainError, plain_rows
 from tracing.filetrace.run import trace_files
 from tracing.filetrace.visit_columns import VISIT_COLUMNS, Columns, read_plain, read_strictly
 from tracing.filetrace.visit_file import VisitFile
+from tracing.instants import HOUR_US, SECOND_US, text_of, us_of
 from tracing.rulesets import rule_of
 
 V_HEADER = ",".join(VISITS) + "\n"
@@ -300,6 +301,14 @@ ISO_TEXTS = st.builds(
 @given(st.lists(ISO_TEXTS, max_size=5))
 def test_many_instants_at_once_are_each_what_it_is_alone(texts: list[str]) -> None:
     assert instants_us(texts).tolist() == [instant_us(text, field="at", line=1) for text in texts]
+
+
+@given(st.lists(ANY_TIME, max_size=6), st.booleans(), st.sampled_from(sorted(ZONES)))
+def test_many_instants_are_written_as_each_is_alone(times: list[datetime], whole: bool, zone: str) -> None:  # noqa: FBT001 — drawn
+    middle = us_of(ZONES[zone])
+    found = [us_of(at.replace(tzinfo=UTC)) for at in times] + [middle + hour * HOUR_US for hour in range(-30, 30)]
+    found = [at // SECOND_US * SECOND_US if whole else at for at in found]
+    assert texts_of(np.array(found, dtype=np.int64), zone) == [text_of(at, zone) for at in found]
 
 
 @pytest.mark.parametrize(

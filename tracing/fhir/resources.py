@@ -29,10 +29,10 @@ _VERIFIED: Final = {
     "suspected": "provisional",
     "discarded": "refuted",
 }
-_COUNTED: Final = ("degree", "rank", "overlaps", "days_from_onset")
+COUNTED: Final = ("degree", "rank", "overlaps", "days_from_onset")
 _COMPONENTS: Final = {
     name: {"coding": [{"system": TERMS, "code": name.replace("_", "-")}]}
-    for name in (*_COUNTED, "estimated", "probability", "plausible")
+    for name in (*COUNTED, "estimated", "probability", "plausible")
 }
 _odd_offset = re.compile(r"[+-]\d\d:\d\d:\d\d")
 
@@ -94,28 +94,34 @@ def infectious_period(name: str, subject: str, case: str, start: str, end: str) 
     return _resource("Observation", name, content)
 
 
-def exposure(name: str, subject: str, source: str, place: str, row: Mapping[str, str]) -> Resource:
-    """Return a row of contacts.csv, or of sources.csv."""
+def exposure(row: Mapping[str, Any]) -> Resource:
+    """Return a row of contacts.csv, or of sources.csv.
+
+    Args:
+        row: names of this resource (`name`) and of others (`subject`, `source`, `place`); `start` and `end` as
+            `instant` writes them, `minutes`, `rule`, `reason`, `estimated`; and of `COUNTED`, `probability` and
+            `plausible` those that it has.
+    """
     code = _COMPONENTS
     components: list[Resource] = [
-        {"code": code[column], "valueInteger": int(row[column])} for column in _COUNTED if row.get(column)
+        {"code": code[column], "valueInteger": row[column]} for column in COUNTED if column in row
     ]
-    components.append({"code": code["estimated"], "valueBoolean": row["estimated"] == "true"})
-    if chance := row.get("probability"):
-        components.append({"code": code["probability"], "valueQuantity": {"value": float(chance), "unit": "1"}})
-    if plausible := row.get("plausible"):
-        components.append({"code": code["plausible"], "valueBoolean": plausible == "true"})
+    components.append({"code": code["estimated"], "valueBoolean": row["estimated"]})
+    if "probability" in row:
+        components.append({"code": code["probability"], "valueQuantity": {"value": row["probability"], "unit": "1"}})
+    if "plausible" in row:
+        components.append({"code": code["plausible"], "valueBoolean": row["plausible"]})
     return {
         "resourceType": "Observation",
-        "id": name,
+        "id": row["name"],
         "status": "preliminary",
         "category": _SOCIAL_HISTORY,
         "code": _CO_PRESENCE,
-        "subject": reference(subject),
-        "focus": [reference(source), reference(place)],
-        "effectivePeriod": {"start": instant(row["first_overlap_start"]), "end": instant(row["last_overlap_end"])},
+        "subject": reference(row["subject"]),
+        "focus": [reference(row["source"]), reference(row["place"])],
+        "effectivePeriod": {"start": row["start"], "end": row["end"]},
         "valueQuantity": {
-            "value": float(row["overlap_minutes"]),
+            "value": row["minutes"],
             "unit": "min",
             "system": "http://unitsofmeasure.org",
             "code": "min",

@@ -11,10 +11,13 @@ from typing import Final, Self
 
 import msgspec
 
+from tracing.exports import BUFFER_BYTES
 from tracing.fhir import resources
-from tracing.fhir.resources import Resource, name_of
+from tracing.fhir.forms import Filling, exposure_form, inside, number
+from tracing.fhir.resources import Resource, instant, name_of
 from tracing.filetrace.case_file import FileCase
 from tracing.filetrace.graph_files import writable
+from tracing.filetrace.tables import Contact
 from tracing.instants import text_of
 from tracing.windows import Window
 
@@ -26,12 +29,14 @@ _encode = msgspec.json.Encoder().encode
 class FhirFile:
     """The bundle being written."""
 
-    def __init__(self, path: Path, asked_at: datetime, time_zone: str) -> None:
+    def __init__(self, path: Path, asked_at: datetime, time_zone: str, rule_id: str) -> None:
         self.resources = 0
+        self._rule = inside(said(rule_id))
         self._time_zone = time_zone
         self._asked_at = asked_at.isoformat()
-        self._names: dict[tuple[str, str], str] = {}
-        self._file = path.open("wb")
+        self._persons: dict[str, str] = {}
+        self._facilities: dict[str, str] = {}
+        self._file = path.open("wb", BUFFER_BYTES)
         head = {"resourceType": "Bundle", "meta": {"security": [_RESTRICTED]}, "type": "collection"}
         self._file.write(_encode(head | {"timestamp": self._asked_at})[:-1])
 
@@ -66,12 +71,27 @@ class FhirFile:
             by, reason = (said(who[key]) if who[key] else "" for key in ("by", "reason"))
             self._add(resources.provenance(name, targets, self._asked_at, by, reason, inputs))
 
-    def add_contact(self, row: Mapping[str, str], case_id: str, source: str, target: str, facility: str) -> None:
-        """Add a candidate, or a possible source; ids as the files have them."""
-        name = name_of("exposure", case_id, row.get("degree", ""), source, target)
-        subject, focus = self._person(target), self._person(source)
-        written = dict(row) | {"reason": said(row["reason"]), "rule": said(row["rule"])}
-        self._add(resources.exposure(name, subject, focus, self._facility(facility), written))
+    def add_contact(self, contact: Contact, rank: int, *, plausible: bool | None = None) -> None:
+        """Add a candidate, or a possible source, of whom it is said whether he could pass it on."""
+        _, _, start, end, minutes, overlaps, days, probability = contact.cells
+        degree = str(contact.degree) if plausible is None else ""
+        filling = Filling(
+            name_of("exposure", contact.case.case_id, degree, contact.source, contact.target),
+            self._person(contact.target),
+            self._person(contact.source),
+            self._facility(contact.facility),
+            instant(start),
+            instant(end),
+            self._rule,
+            inside(said(contact.reason)),
+            number(float(minutes)),
+            degree,
+            str(rank),
+            overlaps,
+            days,
+            number(float(probability)),
+        )
+        self._write(exposure_form(contact.estimated == "true", plausible).filled(filling).encode())
 
     def __enter__(self) -> Self:
         return self
@@ -81,22 +101,25 @@ class FhirFile:
         self._file.close()
 
     def _person(self, person_id: str) -> str:
-        name = self._names.get(("person", person_id))
+        name = self._persons.get(person_id)
         if name is None:
-            name = self._names["person", person_id] = name_of("person", person_id)
+            name = self._persons[person_id] = name_of("person", person_id)
             self._add(resources.patient(name, said(person_id)))
         return name
 
     def _facility(self, facility_id: str) -> str:
-        name = self._names.get(("facility", facility_id))
+        name = self._facilities.get(facility_id)
         if name is None:
-            name = self._names["facility", facility_id] = name_of("facility", facility_id)
+            name = self._facilities[facility_id] = name_of("facility", facility_id)
             self._add(resources.location(name, said(facility_id)))
         return name
 
     def _add(self, resource: Resource) -> None:
-        entry = {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
-        self._file.write((b",\n" if self.resources else b',"entry":[\n') + _encode(entry))
+        self._write(_encode({"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}))
+
+    def _write(self, entry: bytes) -> None:
+        self._file.write(b",\n" if self.resources else b',"entry":[\n')
+        self._file.write(entry)
         self.resources += 1
 
 

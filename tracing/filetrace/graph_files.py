@@ -11,6 +11,8 @@ from shutil import copyfileobj
 from typing import Final, NamedTuple, Self
 from xml.sax.saxutils import escape, quoteattr
 
+from tracing.exports import BUFFER_BYTES
+
 _no_xml = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _looks_escaped = re.compile(r"\\x[0-9a-f]{2}")
 _KINDS: Final = {"string": "string", "int": "integer", "double": "double", "boolean": "boolean"}
@@ -45,21 +47,22 @@ class GraphFiles:
         self.edges = 0
         self._folder = folder
         self._parts = {name: folder / f"{name}.edges" for name in ("graph.graphml", "graph.gexf")}
-        self._graphml, self._gexf = (path.open("w+", encoding="utf-8", newline="\n") for path in self._parts.values())
+        self._graphml, self._gexf = (
+            path.open("w+", BUFFER_BYTES, encoding="utf-8", newline="\n") for path in self._parts.values()
+        )
 
     def add(self, edge: Meeting) -> None:
         """Add an edge; two persons may have several."""
-        ends = f'<edge id="e{self.edges}" source={attribute(edge.source)} target={attribute(edge.target)}'
+        source, target, case_id, degree, minutes, facility_id = edge
+        ends = f'<edge id="e{self.edges}" source={attribute(source)} target={attribute(target)}'
         self._graphml.write(
-            f'{ends}><data key="case_id">{text(edge.case_id)}</data><data key="degree">{edge.degree}</data>'
-            f'<data key="overlap_minutes">{edge.overlap_minutes}</data>'
-            f'<data key="facility_id">{text(edge.facility_id)}</data></edge>\n'
+            f'{ends}><data key="case_id">{text(case_id)}</data><data key="degree">{degree}</data>'
+            f'<data key="overlap_minutes">{minutes}</data><data key="facility_id">{text(facility_id)}</data></edge>\n'
         )
         self._gexf.write(
-            f'{ends} weight="{edge.overlap_minutes}"><attvalues>'
-            f'<attvalue for="case_id" value={attribute(edge.case_id)}/><attvalue for="degree" value="{edge.degree}"/>'
-            f'<attvalue for="overlap_minutes" value="{edge.overlap_minutes}"/>'
-            f'<attvalue for="facility_id" value={attribute(edge.facility_id)}/></attvalues></edge>\n'
+            f'{ends} weight="{minutes}"><attvalues><attvalue for="case_id" value={attribute(case_id)}/>'
+            f'<attvalue for="degree" value="{degree}"/><attvalue for="overlap_minutes" value="{minutes}"/>'
+            f'<attvalue for="facility_id" value={attribute(facility_id)}/></attvalues></edge>\n'
         )
         self.edges += 1
 
@@ -101,17 +104,23 @@ class GraphFiles:
             path.unlink()
 
 
-@lru_cache(maxsize=1 << 14)
 def attribute(value: str) -> str:
     """Return the text as an XML attribute, quotes included."""
-    if value.isalnum():
-        return f'"{value}"'
+    return f'"{value}"' if value.isalnum() else _attribute(value)
+
+
+def text(value: str) -> str:
+    """Return the text as the content of an XML element."""
+    return value if value.isalnum() else _text(value)
+
+
+@lru_cache(maxsize=1 << 14)
+def _attribute(value: str) -> str:
     return quoteattr(writable(value))
 
 
 @lru_cache(maxsize=1 << 14)
-def text(value: str) -> str:
-    """Return the text as the content of an XML element."""
+def _text(value: str) -> str:
     return escape(writable(value), {"\r": "&#13;"})
 
 

@@ -1,4 +1,7 @@
-"""Many ISO 8601 instants at once. What it does not know at sight goes to `instant_us`, so both say the same."""
+"""Many ISO 8601 instants at once, read and written.
+
+What is not known at sight goes to `instant_us` and to `text_of`, so that many are as one by one.
+"""
 
 from collections.abc import Sequence
 from typing import Final, TypeAlias
@@ -7,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracing.files import YEAR_MAX, YEAR_MIN, instant_us
-from tracing.instants import DAY_US, HOUR_US, MINUTE_US, SECOND_US
+from tracing.instants import DAY_US, HOUR_US, MINUTE_US, SECOND_US, offset_text, steady_offset, text_of
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -40,6 +43,21 @@ def instants_us(texts: Sequence[str]) -> Ints:
     for row in np.flatnonzero(~known).tolist():
         instants[row] = instant_us(texts[row], field="", line=0)
     return instants
+
+
+def texts_of(at_us: Ints, time_zone: str) -> list[str]:
+    """Return instants, microseconds since 1970, as `text_of` writes each."""
+    days, which = np.unique(at_us // DAY_US, return_inverse=True)
+    steady = [steady_offset(time_zone, day) for day in days.tolist()]
+    offsets = np.array([offset or 0 for offset in steady], dtype=np.int64)[which]
+    clocks = at_us + offsets
+    texts: list[str] = np.datetime_as_string((clocks // SECOND_US).astype("datetime64[s]")).tolist()
+    ends = {offset: offset_text(offset) for offset in set(offsets.tolist())}
+    texts = [text + ends[offset] for text, offset in zip(texts, offsets.tolist(), strict=True)]
+    odd = np.array([offset is None for offset in steady], dtype=np.bool_)[which] | (clocks % SECOND_US != 0)
+    for row in np.flatnonzero(odd).tolist():
+        texts[row] = text_of(int(at_us[row]), time_zone)
+    return texts
 
 
 def _number(columns: npt.NDArray[np.uint8], places: Sequence[int]) -> tuple[Ints, Flags]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -33,6 +33,17 @@ from tracing.report.words import Tongue
 from tracing.rulesets import Rule
 
 Tell = Callable[[str, int], None]
+Cells = tuple[str, ...]
+
+
+class SourceRow(NamedTuple):
+    """A row of sources.csv with the rows of its exposures."""
+
+    source: Contact | None  # none: somebody whom no visit shows
+    rank: int
+    plausible: bool
+    cells: Cells
+    exposures: Iterator[Cells]
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +93,7 @@ class Package:
     def write(self, folder: Path, extra_case_columns: Sequence[str], inputs: Mapping[str, str]) -> None:
         """Write every table and graph, and remember how many rows each has; `inputs` are the SHA-256 of the files."""
         question = self._question
-        with FhirFile(folder / "fhir.json", question.asked_at, question.time_zone) as fhir:
+        with FhirFile(folder / "fhir.json", question.asked_at, question.time_zone, question.rule.id) as fhir:
             who = {"by": question.asked_by, "reason": question.reason}
             fhir.add_cases(self._cases, self._trace.windows, extra_case_columns, who, inputs)
             self._write_contacts(folder, fhir)
@@ -99,11 +110,11 @@ class Package:
             GraphFiles(folder) as graph,
         ):
             if self._question.direction != "backward":
-                for contact, row, rows in self._forward():
+                for contact, rank, row, rows in self._forward():
                     contacts.write(row)
                     exposures.write_all(rows)
                     graph.add(_meeting(contact))
-                    _to_fhir(fhir, contact, dict(zip(CONTACT_COLUMNS, row, strict=True)))
+                    fhir.add_contact(contact, rank)
             nodes = graph.finish(Person(*one) for one in self._lines.persons())
         self._selection.fill()
         self.rows |= {contacts.name: contacts.rows, exposures.name: exposures.rows}
@@ -116,11 +127,11 @@ class Package:
             CsvFile(folder / "source_exposures.csv", exposure_columns(extra)) as exposures,
         ):
             if self._question.direction != "forward":
-                for source, row, rows in self._backward():
+                for source, rank, plausible, row, rows in self._backward():
                     sources.write(row)
                     exposures.write_all(rows)
                     if source is not None:
-                        _to_fhir(fhir, source, dict(zip(SOURCE_COLUMNS, row, strict=True)))
+                        fhir.add_contact(source, rank, plausible=plausible)
         self.rows |= {sources.name: sources.rows, exposures.name: exposures.rows}
 
     def case_headers(self) -> list[dict[str, Any]]:
@@ -150,7 +161,7 @@ class Package:
             self._question.time_zone,
         )
 
-    def _forward(self) -> Iterator[tuple[Contact, tuple[str, ...], Iterator[tuple[str, ...]]]]:
+    def _forward(self) -> Iterator[tuple[Contact, int, Cells, Iterator[Cells]]]:
         question = self._question
         for cases, found in self._trace.forward(question.degrees):
             batch = Batch(self._visits, found, self._question.time_zone)
@@ -160,7 +171,7 @@ class Package:
                 self._remember(contact)
                 row = self._writer.contact_row(contact, rank)
                 self._selection.add(batch, contact, rank, row)
-                yield contact, row, self._writer.exposure_rows(batch, contact)
+                yield contact, rank, row, self._writer.exposure_rows(batch, contact)
             self._tell("cases traced", cases.stop)
 
     def _remember(self, contact: Contact) -> None:
@@ -168,7 +179,7 @@ class Package:
         self._lines.add(contact.target, Line(contact.degree, contact.case_no, met))
         self._contacts[contact.case.case_id, contact.degree] += 1
 
-    def _backward(self) -> Iterator[tuple[Contact | None, tuple[str, ...], Iterator[tuple[str, ...]]]]:
+    def _backward(self) -> Iterator[SourceRow]:
         for cases, found in self._trace.backward():
             batch = Batch(self._visits, found, self._question.time_zone)
             known = standings(batch.found, batch.contacts, self._cases_of, self._trace.windows)
@@ -180,30 +191,27 @@ class Package:
                 for case, some in groupby(self._writer.contacts(batch, contacts), key=lambda one: one.case_no)
             }
             for case in cases:
-                for source, row, rows in self._sources(batch, case, of_case.get(case, []), by_begin):
-                    self._selection.add_source(case, dict(zip(SOURCE_COLUMNS, row, strict=True)))
-                    yield source, row, rows
+                for row in self._sources(batch, case, of_case.get(case, []), by_begin):
+                    self._selection.add_source(case, dict(zip(SOURCE_COLUMNS, row.cells, strict=True)))
+                    yield row
             self._tell("cases traced back", cases.stop)
 
     def _sources(
         self, batch: Batch, case: int, sources: Sequence[Contact], known: dict[int, Standing]
-    ) -> Iterator[tuple[Contact | None, tuple[str, ...], Iterator[tuple[str, ...]]]]:
+    ) -> Iterator[SourceRow]:
         """Yield the rows of a case; somebody unknown comes before those who could not yet pass it on."""
         standing = [known[source.exposures.start] for source in sources]
         likely = sum(one.order != NOT_YET for one in standing)
+        unknown = SourceRow(None, likely + 1, True, self._writer.unknown_row(self._cases[case], likely + 1), iter(()))
         for place, (source, one) in enumerate(zip(sources, standing, strict=True)):
             if place == likely:
-                yield None, self._writer.unknown_row(self._cases[case], likely + 1), iter(())
-            rank = place + 1 + (place >= likely)
+                yield unknown
+            rank, plausible = place + 1 + (place >= likely), one.order != NOT_YET
             source_case = self._cases[one.case].case_id if one.case >= 0 else ""
-            row = self._writer.source_row(source, rank, source_case, plausible=one.order != NOT_YET)
-            yield source, row, self._writer.exposure_rows(batch, source)
+            row = self._writer.source_row(source, rank, source_case, plausible=plausible)
+            yield SourceRow(source, rank, plausible, row, self._writer.exposure_rows(batch, source))
         if likely == len(sources):
-            yield None, self._writer.unknown_row(self._cases[case], likely + 1), iter(())
-
-
-def _to_fhir(fhir: FhirFile, contact: Contact, row: Mapping[str, str]) -> None:
-    fhir.add_contact(row, contact.case.case_id, contact.source, contact.target, contact.facility)
+            yield unknown
 
 
 def _meeting(contact: Contact) -> Meeting:

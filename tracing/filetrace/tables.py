@@ -10,6 +10,7 @@ from tracing.exports import safe_cell
 from tracing.filetrace.case_file import FileCase
 from tracing.filetrace.contacts import Contacts, contacts_of
 from tracing.filetrace.decision import Found
+from tracing.filetrace.instant_columns import texts_of
 from tracing.filetrace.visit_file import Detail, VisitFile
 from tracing.instants import text_of
 from tracing.pair import person_minutes
@@ -71,8 +72,7 @@ class Batch:
         self.contacts = contacts
         self._details = details
         self._places = [np.searchsorted(rows, side).tolist() for side in (self.found.from_row, self.found.to_row)]
-        self.starts = [text_of(at, time_zone) for at in self.found.start.tolist()]
-        self.ends = [text_of(at, time_zone) for at in self.found.end.tolist()]
+        self.starts, self.ends = (texts_of(at, time_zone) for at in (self.found.start, self.found.end))
 
     def visits_of(self, exposure: int) -> tuple[Detail, Detail]:
         """Return what the file says of both visits of an exposure."""
@@ -101,6 +101,7 @@ class Contact(NamedTuple):
     last_end: int
     facility: str
     minutes: str
+    ids: tuple[str, str, str]  # as cells: of both persons, and of the case
     cells: tuple[str, ...]  # those of `_MEETING_COLUMNS`
     estimated: str
     reason: str
@@ -113,6 +114,9 @@ class Writer:
 
     def __init__(self, file: VisitFile, cases: Sequence[FileCase], rule_id: str, time_zone: str) -> None:
         self._file, self._cases, self._rule, self._time_zone = file, cases, rule_id, time_zone
+        self._safe_case = [safe_cell(case.case_id) for case in cases]
+        self._safe_facility = list(map(safe_cell, file.columns.facilities))
+        self._safe_zone = list(map(safe_cell, file.columns.zones))
         self._day_zero = np.array([midnight(case.day_zero, time_zone) for case in cases], dtype=np.int64)
 
     def contacts(self, batch: Batch, contacts: Contacts) -> Iterator[Contact]:
@@ -124,7 +128,9 @@ class Writer:
         counted, risks = batch.counted(contacts), self._risks(batch, contacts)
         for place, values in enumerate(zip(*(column.tolist() for column in contacts), strict=True)):
             case = self._cases[values[0]]
-            where = columns.facilities[facility[place]], columns.zones[zone[place]]
+            here, zone_here = facility[place], zone[place]
+            where = columns.facilities[here], columns.zones[zone_here]
+            source, target = columns.persons[values[2]], columns.persons[values[3]]
             day = local_day(start[place], self._time_zone)
             number, minutes = values[5] - values[4], person_minutes(values[8])
             days = (day - case.day_zero).days
@@ -134,16 +140,17 @@ class Writer:
                 values[0],
                 case,
                 values[1],
-                columns.persons[values[2]],
-                columns.persons[values[3]],
+                source,
+                target,
                 range(values[4], values[5]),
                 values[6],
                 values[7],
                 where[0],
                 minutes,
+                (safe_cell(source), safe_cell(target), self._safe_case[values[0]]),
                 (
-                    safe_cell(where[0]),
-                    safe_cell(where[1]),
+                    self._safe_facility[here],
+                    self._safe_zone[zone_here],
                     batch.starts[values[4]],
                     batch.ends[values[4]] if number == 1 else text_of(values[7], self._time_zone),
                     minutes,
@@ -175,15 +182,14 @@ class Writer:
 
     def contact_row(self, contact: Contact, rank: int) -> tuple[str, ...]:
         """Return a row of contacts.csv."""
-        ids = safe_cell(contact.source), safe_cell(contact.target), safe_cell(contact.case.case_id)
         counted = (*contact.cells, str(rank), contact.estimated, self._rule, contact.reason, contact.risk)
-        return (*ids, str(contact.degree), *counted)
+        return (*contact.ids, str(contact.degree), *counted)
 
     def source_row(self, contact: Contact, rank: int, source_case_id: str, *, plausible: bool) -> tuple[str, ...]:
         """Return a row of sources.csv for somebody who was there."""
-        ids = safe_cell(contact.case.case_id), safe_cell(contact.source), safe_cell(contact.target)
+        source, target, case_id = contact.ids
         known = "true" if plausible else "false", str(rank), safe_cell(source_case_id)
-        return (*ids, *known, *contact.cells, contact.estimated, self._rule, contact.reason)
+        return (case_id, source, target, *known, *contact.cells, contact.estimated, self._rule, contact.reason)
 
     def unknown_row(self, case: FileCase, rank: int) -> tuple[str, ...]:
         """Return the row of sources.csv for somebody whom no visit shows."""
@@ -193,8 +199,8 @@ class Writer:
 
     def exposure_rows(self, batch: Batch, contact: Contact) -> Iterator[tuple[str, ...]]:
         """Yield the rows of exposures.csv of a contact, in the order of time; extra columns of both visits last."""
-        case_id, degree = safe_cell(contact.case.case_id), str(contact.degree)
-        persons = safe_cell(contact.source), safe_cell(contact.target)
+        *persons, case_id = contact.ids
+        degree = str(contact.degree)
         for exposure in contact.exposures:
             one, other = batch.visits_of(exposure)
             yield (

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from tracing.files import read_header
 from tracing.filetrace.likeness import Surroundings
 from tracing.filetrace.plain_rows import NotPlainError
 from tracing.filetrace.visit_columns import OPTION, VISIT_COLUMNS, Columns, Progress, read_plain, read_strictly
+
+_READ_BYTES: Final = 1 << 15  # of many cases the next row is near, of one it is far
 
 
 class Detail(NamedTuple):
@@ -52,7 +54,7 @@ class VisitFile:
         """Return the texts of these rows; the order of the file is the fastest."""
         details = []
         begins, ends = self.columns.begins[rows], self.columns.begins[rows + 1]
-        with self.path.open("rb") as file:
+        with self.path.open("rb", _READ_BYTES) as file:
             for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
                 file.seek(begin)
                 fields = _fields(file.read(end - begin).decode())

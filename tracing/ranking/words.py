@@ -1,6 +1,7 @@
 """What counted, in words, for the sentence that says why somebody is on the list. English and Indonesian."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 Language = Literal["en", "id"]
@@ -55,32 +56,38 @@ _WORDS: Final[Mapping[Language, Mapping[str, str]]] = {
 
 def words_of(counted: Counted, language: Language = "en") -> list[str]:
     """Return what counted for or against, the strongest first; nothing where nothing stood out."""
+    share, days, came, left, crowd, same_zone, other_zone = counted
+    part = "most" if share >= MOST_OF_BOTH else "little" if share <= LITTLE_OF_BOTH else ""
+    zones = ("zone",) * (same_zone > 1 / 2) + ("zones",) * (other_zone > 1 / 2)
+    return [*_words_of(zones, days, came, left, part, round(crowd) - 2, language)]
+
+
+@lru_cache(maxsize=1 << 12)
+def _words_of(
+    zones: tuple[str, ...], days: int, came: int, left: int, part: str, others: int, language: Language
+) -> tuple[str, ...]:
+    """Return the words; pairs differ in much, but not in many words."""
     words = _WORDS[language]
-    told = [words["zone"]] * (counted.same_zone > 1 / 2) + [words["zones"]] * (counted.other_zone > 1 / 2)
-    told += _together(counted, words)
-    if counted.days > 1:
-        told.append(words["days"].format(days=counted.days))
-    if counted.share >= MOST_OF_BOTH:
-        told.append(words["most"])
-    elif counted.share <= LITTLE_OF_BOTH:
-        told.append(words["little"])
-    return told + _others(counted, words)
+    told = [words[zone] for zone in zones] + _together(days, came, left, words)
+    if days > 1:
+        told.append(words["days"].format(days=days))
+    if part:
+        told.append(words[part])
+    return (*told, *_others(others, words))
 
 
-def _together(counted: Counted, words: Mapping[str, str]) -> list[str]:
-    some = min(counted.came_together, counted.left_together)
-    what = "both"
+def _together(days: int, came: int, left: int, words: Mapping[str, str]) -> list[str]:
+    some, what = min(came, left), "both"
     if not some:
-        some, what = max((counted.came_together, "came"), (counted.left_together, "left"))
+        some, what = max((came, "came"), (left, "left"))
     if not some:
         return []
-    if counted.days == 1:
+    if days == 1:
         return [words[what]]
-    return [words["on_days"].format(what=words[what], some=some, days=counted.days)]
+    return [words["on_days"].format(what=words[what], some=some, days=days)]
 
 
-def _others(counted: Counted, words: Mapping[str, str]) -> list[str]:
-    others = round(counted.crowd) - 2
+def _others(others: int, words: Mapping[str, str]) -> list[str]:
     if others < FEW_OTHERS:
         return [words["few"]]
     return [words["many"].format(others=_rounded(others))] if others >= MANY_OTHERS else []
