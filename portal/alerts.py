@@ -34,7 +34,7 @@ async def list_alerts(request: GateRequest) -> AlertList:
 )
 async def post_ack(request: GateRequest, alert_id: str) -> Acknowledged:
     """Acknowledge an alert of one's own office. Again changes nothing: the answer says who did it first, and when."""
-    return await desk_of(request).read(_acknowledge_audited, request.user, alert_id)
+    return await desk_of(request).read(acknowledge_audited, request.user, alert_id)
 
 
 @post(
@@ -49,26 +49,33 @@ async def post_judgement(request: GateRequest, alert_id: str) -> RequestAnswer:
     """Confirm or drop the candidate whom an alert of one's own office names, or leave it open again."""
     desk, principal = desk_of(request), request.user
     body = read_body(JudgementBody, await request.body())
-    about = await desk.read(_about, principal, alert_id)
+    about = await desk.read(find_about, principal, alert_id)
     return await decided(desk, principal, about.person, about.case_id, about.contact_ref, body)
 
 
-def _office(principal: Principal) -> str:
+def own_office(principal: Principal) -> str:
     """Return the principal's office; of the whole country it is none, and has no alerts of its own."""
     return "" if principal.area == EVERYWHERE else office_of(principal.area)
 
 
 def _list_audited(conn: Connection, principal: Principal) -> list[Waiting]:
+    look_as(conn, principal)
     with conn.cursor() as cur:
-        found = read_waiting(cur, _office(principal), ALERTS_MAX)
+        found = read_waiting(cur, own_office(principal), ALERTS_MAX)
     store.append_audit(conn, principal.name, "alerts listed", f"{len(found)} alerts")
     return found
 
 
-def _acknowledge_audited(conn: Connection, principal: Principal, alert_id: str) -> Acknowledged:
+def acknowledge_audited(conn: Connection, principal: Principal, alert_id: str) -> Acknowledged:
+    """Acknowledge an alert of the principal's office; what is the first time goes into the audit.
+
+    Raises:
+        NotFound: the office has no such alert.
+    """
+    look_as(conn, principal)
     with conn.cursor() as cur:
-        done = acknowledge(cur, _text(alert_id), _office(principal), principal.name)
-        about = read_about(cur, alert_id, _office(principal)) if done else None
+        done = acknowledge(cur, _text(alert_id), own_office(principal), principal.name)
+        about = read_about(cur, alert_id, own_office(principal)) if done else None
     if done is None:
         raise NotFound("no such alert")
     acknowledged, first = done
@@ -77,12 +84,23 @@ def _acknowledge_audited(conn: Connection, principal: Principal, alert_id: str) 
     return acknowledged
 
 
-def _about(conn: Connection, principal: Principal, alert_id: str) -> About:
+def find_about(conn: Connection, principal: Principal, alert_id: str) -> About:
+    """Return what an alert of the principal's office is about.
+
+    Raises:
+        NotFound: the office has no such alert about a candidate.
+    """
+    look_as(conn, principal)
     with conn.cursor() as cur:
-        about = read_about(cur, _text(alert_id), _office(principal))
+        about = read_about(cur, _text(alert_id), own_office(principal))
     if about is None:
         raise NotFound("no such alert")
     return about
+
+
+def look_as(conn: Connection, principal: Principal) -> None:
+    """Look at alerts as the principal's office, or as the ministry, for the rest of the transaction."""
+    store.look_as(conn, own_office(principal) or EVERYWHERE)
 
 
 def _text(alert_id: str) -> str:

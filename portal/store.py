@@ -127,11 +127,11 @@ class Pool:
             self._idle.pop().close()
 
 
-def open_pool(settings: Settings, size: int) -> Pool:
-    """Return a pool that connects as the gate's role when first used."""
+def open_pool(settings: Settings, size: int, role: str = ROLE) -> Pool:
+    """Return a pool that connects as the gate's role, or another, when first used."""
 
     def open_connection() -> Connection:
-        conn = connect(settings, ROLE)
+        conn = connect(settings, role)
         with conn, conn.cursor() as cursor:
             cursor.execute("set statement_timeout = %s", (STATEMENT_TIMEOUT_MS,))
         return conn
@@ -191,6 +191,13 @@ def revoke_key(conn: Connection, key_id: str, at: datetime) -> bool:
     with conn.cursor() as cursor:
         cursor.execute("update api_key set revoked_at = coalesce(revoked_at, %s) where key_id = %s", (at, key_id))
         return bool(cursor.rowcount)
+
+
+def demo_accounts(conn: Connection) -> int:
+    """Return how many accounts of a demo are not closed."""
+    with conn.cursor() as cursor:
+        cursor.execute("select count(*) from account where demo and closed_at is null")
+        return int(_one(cursor)[0])
 
 
 # Facilities, occupancy, hours
@@ -285,6 +292,18 @@ def has_contact(conn: Connection, case_id: str, contact_ref: str) -> bool:
         return bool(_one(cursor)[0])
 
 
+def decisions_about(conn: Connection, case_id: str, contact_ref: str) -> list[tuple[str, str, str, str, datetime]]:
+    """Return what was decided about a candidate, by whom, as what, why and when; the latest first."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "select d.decision, d.by, d.role, d.reason, d.at from contact_decision d join reference r"
+            " on r.case_id = d.case_id and r.person = d.person where d.case_id = %s and r.ref = %s and r.office = ''"
+            " order by d.at desc, d.decision_id desc",
+            (case_id, contact_ref),
+        )
+        return cursor.fetchall()
+
+
 def find_result(conn: Connection, result_id: str) -> ResultRow | None:
     """Return an applied test result with the case it belongs to."""
     with conn.cursor() as cursor:
@@ -301,6 +320,18 @@ def append_audit(conn: Connection, who: str, what: str, which: str, why: str = "
     """Write one line into the hash-chained audit."""
     with conn.cursor() as cursor:
         cursor.execute("select append_audit(%s, %s, %s, %s)", (who, what, which, why))
+
+
+# Alerts
+
+
+def look_as(conn: Connection, office: str) -> None:
+    """Say for the rest of the transaction which office looks at alerts: `d3671`, `p36`, or `all` for the ministry.
+
+    A row-level policy shows it its own and those that may escalate to it; whoever says nothing sees none.
+    """
+    with conn.cursor() as cursor:
+        cursor.execute("select set_config('jejak.office', %s, true)", (office,))
 
 
 # Residence

@@ -45,26 +45,7 @@ ROLE: Final = "epidemiologist"
 )
 async def post_trace(request: GateRequest) -> RequestAnswer:
     """Ask for a trace of a person (opens a case) or of a case; it waits for a second person's approval."""
-    desk, principal, now = desk_of(request), request.user, datetime.now(UTC)
-    body = read_body(TraceBody, await request.body())
-    for field in ("date_onset", "date_specimen", "date_isolation"):
-        check_day_not_ahead(getattr(body, field), now, field)
-    event = TraceRequest(
-        request_id=body.request_id,
-        person_id=await _person_of(desk, principal, body),
-        case_id=body.case_id,
-        action="request",
-        by=principal.name,
-        role=principal.role,
-        area=principal.area,
-        reason=body.reason,
-        date_onset=body.date_onset,
-        date_specimen=body.date_specimen,
-        date_isolation=body.date_isolation,
-        at=now,
-    )
-    await desk.send([event])
-    return RequestAnswer(request_id=body.request_id)
+    return await ask_for(desk_of(request), request.user, read_body(TraceBody, await request.body()))
 
 
 @get("/v1/traces", guards=[allow(ROLE)], responses=refusals(), security=NEEDS_KEY)
@@ -79,7 +60,7 @@ async def list_traces(
 
     A stale trace is one whose data changed after it had closed: ask for it again.
     """
-    rows = await desk_of(request).read(_list_audited, request.user, wanted)
+    rows = await desk_of(request).read(list_cases_audited, request.user, wanted)
     return CaseList(
         cases=[
             CaseLine(
@@ -100,7 +81,7 @@ async def list_traces(
 @get("/v1/traces/{case_id:str}", guards=[allow(ROLE)], responses=refusals(404), security=NEEDS_KEY)
 async def get_trace(request: GateRequest, case_id: str) -> TraceView:
     """Read a trace: candidates ranked, with reasons; no person ids."""
-    return await desk_of(request).read(_read_audited, request.user, case_id)
+    return await desk_of(request).read(read_trace_audited, request.user, case_id)
 
 
 @post(
@@ -113,16 +94,7 @@ async def get_trace(request: GateRequest, case_id: str) -> TraceView:
 )
 async def post_approval(request: GateRequest, case_id: str) -> RequestAnswer:
     """Approve or refuse what somebody else asked for: 409 for one's own request, or when nothing waits."""
-    desk, principal = desk_of(request), request.user
-    body = read_body(ApprovalBody, await request.body())
-    case = await desk.read(_visible_case, principal, case_id)
-    if case.requested_by == principal.name:
-        raise Conflict("a second, different person must approve")
-    if case.state != "pending":
-        raise Conflict("the case does not wait for an approval")
-    event = _answer_to(case, body.action, body.reason, principal)
-    await desk.send([event])
-    return RequestAnswer(request_id=event.request_id)
+    return await answer(desk_of(request), request.user, case_id, read_body(ApprovalBody, await request.body()))
 
 
 @post(
@@ -135,9 +107,61 @@ async def post_approval(request: GateRequest, case_id: str) -> RequestAnswer:
 )
 async def post_decision(request: GateRequest, case_id: str) -> RequestAnswer:
     """Confirm or drop a candidate, or leave it open again."""
-    desk, principal = desk_of(request), request.user
-    body = read_body(DecisionBody, await request.body())
-    case = await desk.read(_visible_case, principal, case_id)
+    return await judge(desk_of(request), request.user, case_id, read_body(DecisionBody, await request.body()))
+
+
+async def ask_for(desk: Desk, principal: Principal, body: TraceBody) -> RequestAnswer:
+    """Send a request for a trace; return when Kafka has it.
+
+    Raises:
+        BadInput: names the field.
+        NotFound: the principal may not see the case, or there is none.
+    """
+    now = datetime.now(UTC)
+    for field in ("date_onset", "date_specimen", "date_isolation"):
+        check_day_not_ahead(getattr(body, field), now, field)
+    event = TraceRequest(
+        request_id=body.request_id,
+        person_id=await _person_of(desk, principal, body),
+        case_id=body.case_id,
+        action="request",
+        by=principal.name,
+        role=principal.role,
+        area=principal.area,
+        reason=body.reason,
+        date_onset=body.date_onset,
+        date_specimen=body.date_specimen,
+        date_isolation=body.date_isolation,
+        at=now,
+    )
+    await desk.send([event])
+    return RequestAnswer(request_id=body.request_id)
+
+
+async def answer(desk: Desk, principal: Principal, case_id: str, body: ApprovalBody) -> RequestAnswer:
+    """Send a second person's answer to a request; return when Kafka has it.
+
+    Raises:
+        Conflict: it is the principal's own request, or nothing waits.
+        NotFound: the principal may not see the case, or there is none.
+    """
+    case = await desk.read(visible_case, principal, case_id)
+    if case.requested_by == principal.name:
+        raise Conflict("a second, different person must approve")
+    if case.state != "pending":
+        raise Conflict("the case does not wait for an approval")
+    event = _answer_to(case, body.action, body.reason, principal)
+    await desk.send([event])
+    return RequestAnswer(request_id=event.request_id)
+
+
+async def judge(desk: Desk, principal: Principal, case_id: str, body: DecisionBody) -> RequestAnswer:
+    """Send what an epidemiologist decided about a candidate; return when Kafka has it.
+
+    Raises:
+        NotFound: the principal may not see the case, it has no such contact, or there is none.
+    """
+    case = await desk.read(visible_case, principal, case_id)
     if not await desk.read(store.has_contact, case_id, body.contact_ref):
         raise NotFound("the case has no such contact")
     return await decided(desk, principal, case.person, case.case_id, body.contact_ref, body)
@@ -157,6 +181,7 @@ async def decided(
         by=principal.name,
         role=principal.role,
         reason=body.reason,
+        identity_checked=body.identity_checked,
         at=now,
     )
     await desk.send([event])
@@ -167,7 +192,7 @@ async def _person_of(desk: Desk, principal: Principal, body: TraceBody) -> str:
     if (body.subject is None) == (not body.case_id):
         raise BadInput("either a subject or a case_id is needed", field="subject")
     if body.subject is None:
-        case: CaseRow = await desk.read(_visible_case, principal, body.case_id)
+        case: CaseRow = await desk.read(visible_case, principal, body.case_id)
         return case.person
     who = body.subject
     (person_id,) = await desk.person_ids([normalise(who.type, who.value, who.district, demo=desk.settings.demo)])
@@ -189,22 +214,28 @@ def _answer_to(case: CaseRow, action: Literal["approve", "refuse"], reason: str,
     )
 
 
-def _visible_case(conn: Connection, principal: Principal, case_id: str) -> CaseRow:
+def visible_case(conn: Connection, principal: Principal, case_id: str) -> CaseRow:
+    """Return a case of the principal's area, or one he asked for.
+
+    Raises:
+        NotFound: it is another's, or there is none: which of them is not said.
+    """
     case = None if "\0" in case_id else store.find_case(conn, case_id)  # PostgreSQL's text holds no NUL
     if case is None or not (covers(principal.area, case.area) or case.requested_by == principal.name):
         raise NotFound("no such case")
     return case
 
 
-def _list_audited(conn: Connection, principal: Principal, state: str) -> list[CaseRow]:
+def list_cases_audited(conn: Connection, principal: Principal, state: str) -> list[CaseRow]:
+    """Return the newest cases that the principal may see; the reading is in the audit."""
     rows = store.list_cases(conn, principal.area, principal.name, state, CASES_MAX)
     store.append_audit(conn, principal.name, "traces listed", f"{len(rows)} cases")
     return rows
 
 
-def _read_audited(conn: Connection, principal: Principal, case_id: str) -> TraceView:
+def read_trace_audited(conn: Connection, principal: Principal, case_id: str) -> TraceView:
     """One transaction: what cannot be written to the audit is not read."""
-    case = _visible_case(conn, principal, case_id)
+    case = visible_case(conn, principal, case_id)
     view = read_trace(conn, case.case_id)
     store.append_audit(conn, principal.name, "trace shown", case.case_id)
     return view

@@ -37,7 +37,9 @@ class Watched:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                own = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in own}  # a page that is shown in a sandbox brings its own policy
+                message["headers"] = [*own, *(one for one in HEADERS if one[0] not in names)]
             await send(message)
 
         try:

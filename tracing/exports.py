@@ -46,6 +46,11 @@ def whole_folder(out: Path) -> Iterator[Path]:
         raise BadInput(f"cannot be written: {error.strerror}", field="--out") from error
 
 
+def csv_bytes(header: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
+    """Return a CSV file as `write_csv` writes it; cells are safe already."""
+    return "".join(map(_csv_line, (header, *rows))).encode()
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> int:
     """Write a CSV file in UTF-8, one line feed after each row; return the number of rows."""
     with CsvFile(path, header) as file:

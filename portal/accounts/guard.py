@@ -1,6 +1,7 @@
 """Who may open a page: guards that find the session of a request's cookie. `request.user` is then the Account."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from litestar.connection import ASGIConnection
@@ -9,10 +10,12 @@ from litestar.handlers import BaseRouteHandler
 
 from portal.accounts.accounts import ROLES, Accounts
 from portal.accounts.store import Account
+from portal.keys import Principal
 from portal.web.pages import NotSignedIn, WebRequest
 from schemas.errors import Refused
 
 SESSION_COOKIE: Final = "__Host-session"
+NAME_MAX: Final = 128  # of who did something, as events and tables hold it
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], Awaitable[None]]
 
 
@@ -52,6 +55,13 @@ def account_of(request: WebRequest) -> Account:
     account = request.scope["user"]
     assert isinstance(account, Account)
     return account
+
+
+def principal_of(request: WebRequest) -> Principal:
+    """Return who is signed in as the caller that a key would be: what desks do for keys they do for pages."""
+    account = account_of(request)
+    name = account.email if len(account.email) <= NAME_MAX else account.account_id
+    return Principal(account.account_id, name, account.role, "", account.area, datetime.max.replace(tzinfo=UTC))
 
 
 def session_token(request: WebRequest) -> str:

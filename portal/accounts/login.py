@@ -19,6 +19,8 @@ HOME: Final = dict.fromkeys(ROLES, "/akun") | {  # where an account begins
     "ministry": "/kemenkes",
     "manager": "/faskes",
     "officer": "/faskes",
+    "office": "/dinas",
+    "epidemiologist": "/pelacakan",
 }
 
 

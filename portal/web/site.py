@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
 
 from portal.accounts import home, login
+from portal.offices import alerts, facilities
 from portal.places import details, doors, overview, staff
 from portal.registration import apply, verify
 from portal.registry import rule_page
@@ -34,6 +35,8 @@ def routes() -> Sequence[Any]:
                 *doors.ROUTES,
                 *details.ROUTES,
                 *staff.ROUTES,
+                *alerts.ROUTES,
+                *facilities.ROUTES,
                 *rule_page.ROUTES,
             ],
             exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
