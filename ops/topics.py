@@ -27,7 +27,8 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from ops.secrets import ensure_secret
 from ops.store import fix_partitions
-from producers.kafka import client_config, explain, explain_start
+from producers.client import client_config
+from producers.refusals import explain, explain_start
 from producers.topics import topic_options
 from schemas.errors import BadInput, Conflict, Unavailable
 from schemas.settings import Settings

@@ -12,7 +12,8 @@ import msgspec
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from producers.kafka import client_config, explain, explain_start
+from producers.client import client_config
+from producers.refusals import explain, explain_start
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 

@@ -12,8 +12,9 @@ from typing import Any, Final, Self
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizationFailedError
 
-from producers.kafka import REQUEST_TIMEOUT_MS, client_config, explain, explain_start
+from producers.client import REQUEST_TIMEOUT_MS, client_config
 from producers.packets import RECORD_OVERHEAD, Keyed, Made, send_packets
+from producers.refusals import explain, explain_start
 from schemas.codec import encode
 from schemas.errors import JejakError, Unavailable
 from schemas.events import ContactDecision, Scan, ScanDecision, TestResult, TraceRequest

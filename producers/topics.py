@@ -5,7 +5,8 @@ from typing import Any
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
-from producers.kafka import client_config, explain, explain_start
+from producers.client import client_config
+from producers.refusals import explain, explain_start
 from schemas.settings import Settings
 from schemas.topics import Topic
 

@@ -21,7 +21,7 @@ import faust
 import structlog
 from faust.types.auth import SASLMechanism
 
-from producers.kafka import client_config
+from producers.client import client_config
 from schemas.errors import JejakError, StopWorker
 from schemas.settings import Settings
 from schemas.topics import group_of

@@ -11,7 +11,8 @@ from kafka.errors import KafkaError
 from ops.audit.findings import Findings
 from ops.audit.store import Position, Snapshot
 from ops.topics import ADMIN, admin_client
-from producers.kafka import client_config, explain, explain_start
+from producers.client import client_config
+from producers.refusals import explain, explain_start
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import ALERT_PREFIX, TOPICS

@@ -13,7 +13,7 @@ from kafka import errors as kafka_errors
 from ops.embedded import Servers
 from ops.secrets import read_secret
 from ops.store import OPERATOR, OWNER, SERVICE_ROLES, SUPERUSER, connect
-from producers.kafka import client_config
+from producers.client import client_config
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 from schemas.topics import SCAN, SERVICES, TEST_RESULT, alert_topic, group_of, office_user

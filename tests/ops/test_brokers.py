@@ -15,7 +15,7 @@ from ops.commands.secrets import make_secrets
 from ops.embedded.home import take_ports
 from ops.embedded.jars import fetch_jars
 from ops.topics import admin_client
-from producers.kafka import client_config
+from producers.client import client_config
 from producers.sender import Sender
 from schemas.settings import Settings
 from tests.ops.test_compose import ROOT, SERVICES

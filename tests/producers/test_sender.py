@@ -12,8 +12,8 @@ import msgspec
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from producers.client import client_config
 from producers.follower import Record, follow
-from producers.kafka import client_config
 from producers.sender import Sender, send_contact_decision, send_scans, send_test_result, send_trace_request
 from producers.topics import ensure_topic
 from schemas.codec import Codec

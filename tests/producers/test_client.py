@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from producers.kafka import client_config
+from producers.client import client_config
 from schemas.errors import InvalidSettings
 from schemas.settings import Settings
 

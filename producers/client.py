@@ -1,28 +1,18 @@
-"""How every client of ours reaches Kafka: addresses, SCRAM password from its file, TLS, and errors in our own words."""
+"""How every client of ours reaches Kafka: addresses, SCRAM password from its file, TLS.
+
+Loads no Kafka library: a worker has another one, and starts sooner without this one.
+"""
 
 import logging
-import re
 from typing import Any, Final
 
-from kafka.errors import (
-    AuthorizationError,
-    GroupAuthorizationFailedError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    SaslAuthenticationFailedError,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-)
-
-from schemas.errors import BadInput, InvalidSettings, JejakError, Refused, Unavailable
+from schemas.errors import InvalidSettings
 from schemas.network import is_loopback
 from schemas.settings import Settings
 
 BOOTSTRAP_TIMEOUT_MS: Final = 6_000
 REQUEST_TIMEOUT_MS: Final = 8_000
 RECONNECT_MAX_MS: Final = 1_000  # the library's 30 s would outlast a broker that restarts in four
-
-_topic_name = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
 def client_config(settings: Settings, user: str) -> dict[str, Any]:
@@ -45,41 +35,6 @@ def client_config(settings: Settings, user: str) -> dict[str, Any]:
         "request_timeout_ms": REQUEST_TIMEOUT_MS,
         "reconnect_backoff_max_ms": RECONNECT_MAX_MS,
     }
-
-
-def explain(error: Exception, settings: Settings, user: str, topic: str = "") -> JejakError:
-    """Return our error for one of kafka-python's: what the caller should do, in one line, with no value of an event."""
-    where = f"topic {topic}" if topic else settings.kafka
-    if isinstance(error, AuthorizationError | SaslAuthenticationFailedError):
-        return Refused(f"user {user} has no right to {_forbidden(error, where)}")
-    if isinstance(error, MessageSizeTooLargeError):
-        return BadInput("is larger than a record may be", field="body")
-    if isinstance(error, UnknownTopicOrPartitionError):
-        return Unavailable(f"{where} is not there; `jejak topics` makes it")
-    assert isinstance(error, KafkaError)
-    return Unavailable(f"Kafka does not answer ({where}): {type(error).__name__}")
-
-
-def explain_start(error: KafkaError, settings: Settings, user: str) -> JejakError:
-    """Return our error for a client that could not be made; the library retries a wrong password until time is up."""
-    if isinstance(error, AuthorizationError | SaslAuthenticationFailedError):
-        return explain(error, settings, user)
-    return Unavailable(
-        f"no Kafka broker at {settings.kafka} answers user {user} within {BOOTSTRAP_TIMEOUT_MS // 1000} s"
-    )
-
-
-def _forbidden(error: AuthorizationError | SaslAuthenticationFailedError, where: str) -> str:
-    if isinstance(error, GroupAuthorizationFailedError):
-        return "this consumer group"
-    if isinstance(error, SaslAuthenticationFailedError):
-        return f"{where} with this password"
-    if isinstance(error, TopicAuthorizationFailedError) and error.args:
-        named = error.args[0]  # a set of names, a name, or the whole request
-        names = sorted(named) if isinstance(named, set) else [named]
-        if all(_topic_name.fullmatch(str(name)) for name in names):
-            return f"topic {', '.join(names)}"
-    return where
 
 
 def _servers(settings: Settings) -> list[str]:
