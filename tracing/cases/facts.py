@@ -29,6 +29,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     area: str = ""
     opens: bool = False  # final, from a laboratory, its lab_ref not used before: needs no second person
     case_id: str = ""  # the case it was counted to
+    test: str = ""  # pcr, antigen
 
     @property
     def owner(self) -> str:

@@ -54,6 +54,8 @@ def _register_result(cur: Cursor, event: TestResult, person: str) -> Taken:
     facts = rows.read_facts(cur, person)
     day = local_day(us_of(event.specimen_at), laboratory.time_zone)
     _settle(cur, person, facts, facts.cases, day, us_of(event.received_at))
+    if event.result == "negative" or event.supersedes or event.status == "entered_in_error":
+        rows.mark_due_by_test(cur, person)
     return "applied"
 
 

@@ -183,15 +183,15 @@ def read_open_cases(cur: Cursor, persons: Iterable[str]) -> frozenset[str]:
     return frozenset(row[0] for row in cur.fetchall())
 
 
-def read_confirmed(cur: Cursor, case_id: str) -> set[str]:
-    """Return the persons whose latest decision in this case is confirmed."""
+def read_confirmed(cur: Cursor, case_id: str) -> dict[str, bool]:
+    """Return whose latest decision in this case is confirmed, and whether who decided knew that it was they."""
     cur.execute(
-        "select person::text from (select distinct on (person) person, decision from contact_decision"
-        " where case_id = %s and person is not null order by person, at desc, decision_id desc) d"
+        "select person::text, identity_checked from (select distinct on (person) person, decision, identity_checked"
+        " from contact_decision where case_id = %s and person is not null order by person, at desc, decision_id desc) d"
         " where decision = 'confirmed'",
         (case_id,),
     )
-    return {row[0] for row in cur.fetchall()}
+    return dict(cur.fetchall())
 
 
 def read_status(cur: Cursor, case_id: str) -> dict[str, int]:

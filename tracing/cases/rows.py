@@ -96,7 +96,7 @@ def read_facts(cur: Cursor, person: str) -> Facts:
     cur.execute(
         "select result_id::text, r.laboratory, r.lab_ref, r.by, r.result, r.status, r.supersedes::text,"  # noqa: S608 — our own expressions
         f" {us('r.specimen_at')}, {us('r.reported_at')}, {us('r.received_at')}, r.date_onset, r.date_isolation,"
-        " coalesce(f.time_zone, %s), r.area, r.opens, coalesce(r.case_id, '')"
+        " coalesce(f.time_zone, %s), r.area, r.opens, coalesce(r.case_id, ''), r.test"
         " from test_result r left join facility f on f.facility_id = r.laboratory where r.person = %s"
         " order by r.received_at, r.result_id",
         (DEFAULT_ZONE, person),
@@ -235,6 +235,22 @@ def mark_due_who_met(cur: Cursor, person: str) -> None:
     )
 
 
+def mark_due_by_test(cur: Cursor, person: str) -> None:
+    """Say that the traces are to be run again in which a negative test, or its withdrawal, may change who is black.
+
+    These are his own, and those in which people confirmed him as a contact; whoever looks for such traces runs them.
+    """
+    cur.execute(
+        "update trace t set due = true from (select trace_id from trace where case_id in"
+        " (select case_id from \"case\" where state = 'open' and person in (select %(one)s::uuid union"
+        " select other from same_human where same_human.person = %(one)s) union"
+        " select case_id from contact_decision where decision = 'confirmed' and person in (select %(one)s::uuid union"
+        " select other from same_human where same_human.person = %(one)s)) order by trace_id for no key update) met"
+        " where t.trace_id = met.trace_id",
+        {"one": person},
+    )
+
+
 def due_traces(cur: Cursor, person: str) -> list[tuple[str, str]]:
     """Return (case, rule) of the person's traces that are to be run."""
     cur.execute(
@@ -264,7 +280,7 @@ def insert_decision(cur: Cursor, event: ContactDecision, person: str | None, out
     """Store a decision about a candidate with what came of it."""
     cur.execute(
         "insert into contact_decision (decision_id, case_id, contact_ref, person, decision, by, role, reason, outcome,"
-        " at) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " at, identity_checked) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             event.decision_id,
             event.case_id,
@@ -276,6 +292,7 @@ def insert_decision(cur: Cursor, event: ContactDecision, person: str | None, out
             event.reason,
             outcome,
             event.at,
+            event.identity_checked,
         ),
     )
 
