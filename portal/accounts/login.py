@@ -18,7 +18,7 @@ YEAR_S: Final = 365 * 24 * 3600
 HOME: Final = dict.fromkeys(ROLES, "/akun") | {  # where an account begins
     "ministry": "/kemenkes",
     "manager": "/faskes",
-    "officer": "/faskes",
+    "officer": "/meja",
     "office": "/dinas",
     "epidemiologist": "/pelacakan",
 }

@@ -36,8 +36,10 @@ async def own_place(request: WebRequest, facility_id: str) -> Place:
 
 
 def place_page(request: WebRequest, name: str, place: Place, *, status: int = 200, **context: Any) -> Template:  # noqa: ANN401 — what a template is given
-    """Return a page of a facility; its template may ask `place`, `may_change` and `clock(instant)`."""
+    """Return a page of a facility, of another folder than `places` by its name with a slash.
+
+    Its template may ask `place`, `may_change` and `clock(instant)`.
+    """
     may_change = account_of(request).role == "manager"
-    return page(
-        request, f"places/{name}", status=status, place=place, may_change=may_change, clock=place.clock, **context
-    )
+    named = name if "/" in name else f"places/{name}"
+    return page(request, named, status=status, place=place, may_change=may_change, clock=place.clock, **context)

@@ -14,6 +14,12 @@ _OWN: Final[dict[str, str]] = {
         " s.role, s.channel, s.assurance, s.device_id, s.group_id, s.entered_by, s.received_at from scan s"
         " left join facility f using (facility_no) where person = %(person)s order by at, scan_id"
     ),
+    "late_entries": (
+        "select f.facility_id, f.name as facility, l.scan ->> 'at' as at, l.scan ->> 'gate' as gate,"
+        " l.scan ->> 'zone' as zone, l.scan ->> 'role' as role, l.scan -> 'admitted' as admitted, l.why,"
+        " l.entered_at, l.approved, l.sent_at from late_entry l join facility f using (facility_no)"
+        " where l.scan ->> 'person_id' = %(person)s order by l.entered_at"
+    ),
     "scan_decisions": (
         "select scan_id, decision, by, reason, scan_at from scan_decision where person = %(person)s"
         " order by scan_at, scan_id, serial"

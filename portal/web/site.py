@@ -9,6 +9,8 @@ from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
 
 from portal.accounts import home, login
+from portal.officer import desk as officer_desk
+from portal.officer import late, phones
 from portal.offices import alerts, facilities
 from portal.places import details, doors, overview, staff
 from portal.registration import apply, verify
@@ -35,6 +37,9 @@ def routes() -> Sequence[Any]:
                 *doors.ROUTES,
                 *details.ROUTES,
                 *staff.ROUTES,
+                *officer_desk.ROUTES,
+                *late.ROUTES,
+                *phones.ROUTES,
                 *alerts.ROUTES,
                 *facilities.ROUTES,
                 *rule_page.ROUTES,

@@ -369,7 +369,7 @@ def test_an_officer_of_two_facilities_keeps_the_other_and_nobody_is_closed_by_st
     manager.send(closing[1])
     officer.open("/masuk")
     officer.send("/masuk", email=email, password=GOOD, goal="")
-    assert officer.path == f"/faskes/{other}"
+    assert officer.path == f"/faskes/{other}/meja"
     assert officer.open(f"/faskes/{facility_id}").status_code == 404
 
 

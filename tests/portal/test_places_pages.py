@@ -108,6 +108,7 @@ def test_a_manager_opens_doors_prints_a_poster_and_reports_a_theft_on_a_telephon
 def test_the_overview_draws_its_charts_and_tells_them_as_tables_too(gate: Gate, browser: Browser, clinic: str) -> None:
     desk = signed_in(browser, gate, clinic, DESK, "officer")
     page = desk.page
+    page.get_by_role("link", name="Ringkasan").click()
     expect(page.locator("[data-live=inside]")).to_have_text("41")
     expect(page.locator(".chart canvas")).to_have_count(2)
     drawn = page.evaluate(
