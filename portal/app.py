@@ -15,6 +15,7 @@ from portal.registry.registry import Registry
 from portal.registry.statuses import following_statuses
 from portal.scan_door import ScanDoor
 from portal.vault.tending import tending_vault
+from portal.visitor import routes as visitor
 from portal.watch import Watched
 from portal.web.pages import answer_error, templates
 from portal.web.secret_box import open_secret_box
@@ -36,6 +37,7 @@ DESKS = (
     facilities.get_occupancy,
     facilities.get_hours,
     vaccinations.post_vaccinations,
+    *visitor.ROUTES,
     health.healthz,
     health.readyz,
     health.metrics,

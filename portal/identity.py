@@ -123,6 +123,20 @@ class Vault:
         except InvalidTag as error:
             raise Unavailable("the vault's keys are being changed") from error
 
+    def claim(self, conn: Connection, subject: Subject) -> tuple[str, bool]:
+        """Return the person id of a subject that somebody only says he is, and whether it is new.
+
+        The same statements run for one who is known as for one who is not, and nothing that is known changes.
+
+        Raises:
+            Unavailable: the keys were changed, and the new ones are not in their files here.
+        """
+        keys, (digest,), _ = self._find(conn, [subject])
+        new = _new_person(keys, digest, subject)
+        store.add(conn, keys.versions, [new])
+        person = (store.find(conn, keys.versions, [digest]) or {})[digest][0]
+        return person, person == new.person
+
     def remember(self, subjects: Sequence[Subject], ids: Sequence[str]) -> None:
         """Keep ids that are committed, the most recent ones."""
         index = self._keys.index

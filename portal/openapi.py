@@ -24,6 +24,7 @@ from litestar.openapi.spec import (
 
 from portal import bodies
 from portal.problems import Problem
+from portal.visitor import shapes
 
 JSON: Final = "application/json"
 BODIES: Final = (
@@ -34,6 +35,7 @@ BODIES: Final = (
     bodies.ApprovalBody,
     bodies.DecisionBody,
     bodies.JudgementBody,
+    *shapes.BODIES,
 )
 KEY: Final = "key"
 NEEDS_KEY: Final[list[dict[str, list[str]]]] = [{KEY: []}]
@@ -104,7 +106,8 @@ def openapi_config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Jejak gate",
         version="1",
-        description="Scans, test results and traces of health facilities. Every path below /v1 needs an API key.",
+        description="Scans, test results and traces of health facilities. Every path below /v1 needs an API key; below"
+        " /visitor a telephone signs by itself.",
         path="/schema",
         use_handler_docstrings=True,
         render_plugins=[PagePlugin(path="/"), ShapesPlugin(path="/openapi.json")],

@@ -56,6 +56,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     smtp_user: Annotated[str, _doc("Its user, password in secrets/smtp/<user>; empty: it needs none.")] = ""
     smtp_from: Annotated[str, _doc("Sender of the portal's mail.")] = "jejak@localhost"
     smtp_tls: Annotated[bool, _doc("Send mail over STARTTLS only (true or false).")] = True
+    sms_url: Annotated[
+        str,
+        Meta(pattern="^(https?://.+)?$"),
+        _doc("Gateway that takes codes for visitors as POSTed JSON (to, text, id); token in secrets/sms/token."),
+    ] = ""
+    sms_domain: Annotated[
+        str,
+        Meta(pattern="^[A-Za-z0-9.-]*$"),
+        _doc("Mail domain of a gateway that takes SMS as mail to number@domain; used where there is no JEJAK_SMS_URL."),
+    ] = ""
     workers: Annotated[int, Meta(ge=1, le=64), _doc("Worker processes of the visits fold.")] = 1
     demo: Annotated[bool, _doc("Demo mode: subjects of type test, random demo keys, a banner (true or false).")] = False
     batch_max: Annotated[int, Meta(ge=1, le=100_000), _doc("Records per fold transaction, at most.")] = 5_000

@@ -1,4 +1,4 @@
-"""Sends the portal's mail, one message at a time, over the server of the settings; what fails waits and is tried again.
+"""Sends the portal's mail and SMS, one message at a time, as the settings say; what fails waits and is tried again.
 
 Without a server the messages stay in their table, where the demo shows them.
 """
@@ -6,15 +6,17 @@ Without a server the messages stay in their table, where the demo shows them.
 import asyncio
 import smtplib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
-from typing import Final
+from typing import Final, TypeAlias
 
+import httpx
 from litestar import Litestar
 
 from portal.accounts import store
+from portal.accounts.sms import as_mail, check_gateway, send_sms
 from portal.accounts.store import Mail
 from portal.background import running
 from portal.desk import Desk
@@ -26,16 +28,35 @@ from schemas.settings import Settings
 POLL_S: Final = 2.0
 TIMEOUT_S: Final = 8.0
 
+Way: TypeAlias = Callable[[Settings, Mail], None]
+
 
 @asynccontextmanager
 async def sending_mail(app: Litestar) -> AsyncIterator[None]:
-    """Send what waits for as long as the application runs."""
+    """Send what waits for as long as the application runs.
+
+    Raises:
+        InvalidSettings: codes would travel in clear.
+    """
     desk: Desk = app.state.desk
-    if not desk.settings.smtp_host:
+    check_gateway(desk.settings)
+    if not ways(desk.settings):
         yield
         return
     async with running(_send_all, desk):
         yield
+
+
+def ways(settings: Settings) -> Mapping[str, Way]:
+    """Return how each kind of message is sent; a kind that is not here stays in its table."""
+    found: dict[str, Way] = {}
+    if settings.smtp_host:
+        found["mail"] = send
+    if settings.sms_url:
+        found["sms"] = send_sms
+    elif settings.sms_domain and settings.smtp_host:
+        found["sms"] = lambda settings, mail: send(settings, as_mail(settings, mail))
+    return found
 
 
 def send(settings: Settings, mail: Mail) -> None:
@@ -70,13 +91,13 @@ async def _send_all(desk: Desk) -> None:
 
 def _send_next(conn: Connection, settings: Settings) -> bool:
     """Send one message that is due; say whether there may be more."""
-    now = datetime.now(UTC)
-    mail = store.take_mail(conn, now)
+    now, known = datetime.now(UTC), ways(settings)
+    mail = store.take_mail(conn, now, list(known))
     if mail is None:
         return False
     try:
-        send(settings, mail)
-    except (OSError, smtplib.SMTPException) as error:
+        known[mail.kind](settings, mail)
+    except (OSError, smtplib.SMTPException, httpx.HTTPError) as error:
         log().warning("mail waits", error=type(error).__name__)
         store.mark_mail(conn, mail.mail_id, now, sent=False)
         return False

@@ -42,6 +42,7 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     body: str
     made_at: datetime
     sent_at: datetime | None
+    kind: str  # mail, sms
 
 
 _ACCOUNT: Final = (
@@ -50,7 +51,8 @@ _ACCOUNT: Final = (
     " array(select f.facility_id from account_facility m join facility f using (facility_no)"
     ' where m.account_id = a.account_id order by f.facility_id collate "C")'
 )
-_MAIL: Final = "select mail_id, receiver, subject, body, made_at, sent_at from mail"
+_MAIL: Final = "select mail_id, receiver, subject, body, made_at, sent_at, kind from mail"
+SMS_LASTS: Final = timedelta(minutes=10)  # a code that comes later is of no use
 
 
 def add_account(
@@ -250,22 +252,37 @@ def add_mail(conn: Connection, receiver: str, subject: str, body: str) -> None:
         cursor.execute("insert into mail (receiver, subject, body) values (%s, %s, %s)", (receiver, subject, body))
 
 
-def take_mail(conn: Connection, at: datetime) -> Mail | None:
-    """Return a message that is due, locked until the transaction ends."""
+def add_sms(conn: Connection, number: str, text: str, at: datetime, *, wanted: bool) -> None:
+    """Leave a message for a telephone, and forget those that are too old; the same statements where none is wanted."""
     with conn.cursor() as cursor:
         cursor.execute(
-            f"{_MAIL} where sent_at is null and next_at <= %s order by next_at limit 1 for update skip locked",
-            (at,),
+            "insert into mail (receiver, subject, body, kind) select %s, 'SMS', %s, 'sms' where %s",
+            (number, text, wanted),
+        )
+        cursor.execute("delete from mail where kind = 'sms' and sent_at is null and made_at < %s", (at - SMS_LASTS,))
+
+
+def take_mail(conn: Connection, at: datetime, kinds: Sequence[str]) -> Mail | None:
+    """Return a message of one of these kinds that is due, locked until the transaction ends."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            f"{_MAIL} where sent_at is null and next_at <= %s and kind = any(%s)"
+            " and (kind <> 'sms' or made_at >= %s) order by next_at limit 1 for update skip locked",
+            (at, list(kinds), at - SMS_LASTS),
         )
         row = cursor.fetchone()
     return None if row is None else _mail(row)
 
 
 def mark_mail(conn: Connection, mail_id: int, at: datetime, *, sent: bool) -> None:
-    """Note that a message was sent, and forget its body; or that it has to be tried again later."""
+    """Note that a message was sent, and forget its body, and whose telephone; or that it is to be tried again later."""
     with conn.cursor() as cursor:
         if sent:
-            cursor.execute("update mail set sent_at = %s, body = '' where mail_id = %s", (at, mail_id))
+            cursor.execute(
+                "update mail set sent_at = %s, body = '', receiver = case kind when 'sms' then '' else receiver end"
+                " where mail_id = %s",
+                (at, mail_id),
+            )
         else:
             cursor.execute(
                 "update mail set tries = tries + 1, next_at = %s + least(3600, 5 * 2 ^ tries) * interval '1 second'"

@@ -21,6 +21,8 @@ from portal.vault.key_files import Keys, other_keys, read_keys
 from portal.vault.rotation import Transact
 from portal.vault.sealing import open_sealed, own_key
 from portal.vault.store import Erasure
+from portal.visitor import store as visiting
+from portal.visitor.claims import unseal as unseal_claim
 from schemas.errors import NotFound
 
 
@@ -49,7 +51,7 @@ def export(
         identity, held = _identity(keys, row), registry.own_certificate(conn, ticket, person)
     with transact() as conn:
         store.one_state(conn)
-        data = store.own_data(conn, person)
+        data, devices = store.own_data(conn, person), visiting.devices_of(conn, person)
         erasures, joins = vault.erasures_waiting(conn, person), joined.of_person(conn, person)
         objects = [*(one.erasure_id for one in erasures), *(f"join {one.join_id}" for one in joins)]
         trail = store.trail(conn, person, objects)
@@ -58,6 +60,7 @@ def export(
         "identity": identity,
         "certificate": _certificate(keys, row, held),
         **data,
+        "devices": [_device(keys, row, one) for one in devices],
         "joins": [{"state": one.state, "asked_at": one.asked_at, "reason": one.reason} for one in joins],
         "erasures": [
             {"erasure_id": one.erasure_id, "asked_at": one.asked_at, "due_at": one.due_at} for one in erasures
@@ -102,6 +105,15 @@ def _certificate(keys: Keys, row: vault.Sealed | None, held: registry.Held) -> d
         return None
     holder = unseal(own_key(keys.masters, row), row.person, held.holder)
     return {**msgspec.to_builtins(holder), "vaccinations": held.doses}
+
+
+def _device(keys: Keys, row: vault.Sealed | None, held: visiting.Held) -> dict[str, Any]:
+    """Return a device; what was claimed on it only where it is his own: on another it is somebody else's word."""
+    told = None
+    if row is not None and held.bound_by:
+        told = unseal_claim(own_key(keys.masters, row), held.device_id, row.person, held.claim)
+    shown = msgspec.structs.asdict(held) | {"claim": msgspec.to_builtins(told)}
+    return {name: value for name, value in shown.items() if name != "claim" or held.bound_by}
 
 
 def _identity(keys: Keys, row: vault.Sealed | None) -> dict[str, str]:

@@ -20,7 +20,7 @@ is the request's (`/visitor/me`), `sent_at` the phone's clock, and `digest` the 
 has not done.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
@@ -74,7 +74,7 @@ class ClaimBody(Body, frozen=True, kw_only=True):
 
     document: Document
     name: Name
-    birth_date: date
+    birth_date: Annotated[str, Meta(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
     sub_district: Annotated[str, Meta(pattern=r"^[0-9]{2}\.[0-9]{2}\.[0-9]{2}$")]  # of the domicile, a code of today
     village: Annotated[str, Meta(min_length=1, max_length=64)]  # desa or kelurahan, by its name
     phone: Phone
@@ -202,7 +202,7 @@ class ScansAnswer(msgspec.Struct, frozen=True, kw_only=True):
     results: list[PhoneScanAnswer]
 
 
-class EraseAnswer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class EraseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The device and what was claimed are gone. Of a bound device the person too, at the latest on `due_at`."""
 
     erased: Literal[True] = True

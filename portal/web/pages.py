@@ -27,6 +27,7 @@ HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
 LANGUAGE_COOKIE: Final = "language"
 SIGN_IN: Final = "/masuk"
+PROGRAMS: Final = ("/v1/", "/visitor/")
 _KNOWN_STATUS: Final = {400, 401, 403, 404, 405, 409, 413, 422, 429, 503}
 
 
@@ -84,7 +85,7 @@ def answer_error(request: WebRequest, error: Exception) -> Response[Any]:
     """Answer an error: a page for a person, JSON for a program; whoever is not signed in is shown where to do so."""
     if isinstance(error, NotSignedIn) and request.method == "GET":
         return Redirect(f"{SIGN_IN}?ke={request.url.path}", status_code=303)
-    if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
+    if request.url.path.startswith(PROGRAMS) or "text/html" not in request.headers.get("accept", ""):
         return _for_program(request, error)
     status = getattr(error, "status_code", getattr(error, "status", 500))
     if not isinstance(error, JejakError | HTTPException):

@@ -20,7 +20,9 @@ from portal.web.secret_box import SecretBox
 from schemas.errors import JejakError
 
 CSRF_COOKIE: Final = "__Host-csrf"
-NO_FORMS: Final = ["^/v1/", "^/schema", "^/healthz", "^/readyz", "^/metrics", "^/static/"]  # keys, not cookies
+NO_FORMS: Final = [  # keys and signatures, not cookies
+    *("^/v1/", "^/visitor/", "^/schema", "^/healthz", "^/readyz", "^/metrics", "^/static/"),
+]
 
 
 def routes() -> Sequence[Any]:
