@@ -27,7 +27,7 @@ from tracing.cases.alerts import Trace, alerts_of
 from tracing.cases.candidates import Candidate, candidates_of
 from tracing.cases.causes import Turn, causes_of, read_record
 from tracing.cases.episodes import standing
-from tracing.cases.facts import Case
+from tracing.cases.facts import Case, Result
 from tracing.cases.graph import Edge, graph_of, measures_of
 from tracing.cases.humans import read_humans
 from tracing.cases.likeness import Likely
@@ -44,6 +44,10 @@ from tracing.store import Connection, Cursor
 from tracing.windows import Window
 
 _LOCK: Final = TRACE_LOCK.format("%s")
+BLACK_NUMBERS: Final = (
+    *("black_days_case", "black_days_contact"),
+    *("back_case_day", "back_case_hours", "back_contact_day"),
+)
 
 
 class Message(NamedTuple):
@@ -248,13 +252,19 @@ def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], pa
     for one in after:
         last_ends[one.person] = max(one.last_end, last_ends.get(one.person, one.last_end))
     told = stored_as.read_status(cur, case.case_id)
-    days = BlackDays(numbers["black_days_case"], numbers["black_days_contact"])
+    days = BlackDays(*(numbers[name] for name in BLACK_NUMBERS))
     humans = read_humans(cur, stored.person)
     confirmed = {humans.seen_as(one) for one in stored_as.read_confirmed(cur, case.case_id)}
-    black = black_until(case, stored.person, positives, confirmed, last_ends, told, days)
+    negatives = {one: _negatives(cur, humans.ids(one)) for one in {stored.person, *confirmed}}
+    black = black_until(case, stored.person, positives, confirmed, last_ends, told, days, negatives)
     news = changes(told, {one: until for person, until in black.items() for one in humans.ids(person)})
     stored_as.write_status(cur, case.case_id, news)
     return [_status_message(case.case_id, person, until, partitions) for person, until in sorted(news.items())]
+
+
+def _negatives(cur: Cursor, ids: Sequence[str]) -> list[Result]:
+    """Return the negative results of somebody that stand."""
+    return [r for one in ids for r in standing(rows.read_facts(cur, one).results) if r.result == "negative"]
 
 
 def _status_message(case_id: str, person: str, until: int | None, partitions: int) -> Message:

@@ -1,5 +1,6 @@
 """The vaccinations desk: a vaccination register sends what it has on record, as CSV or as a FHIR R4 bundle."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Final
 
@@ -38,7 +39,8 @@ async def post_vaccinations(request: GateRequest) -> Imported:
     """Take records of vaccinations: good ones are stored, bad ones named, and all may be sent again."""
     desk, who = desk_of(request), request.user.name
     source: Source = "csv" if request.headers.get("content-type", "").startswith("text/csv") else "fhir"
-    judged = list(judge(source, await request.body(), datetime.now(UTC), demo=desk.settings.demo))
+    body, now, demo = await request.body(), datetime.now(UTC), desk.settings.demo
+    judged = await asyncio.to_thread(lambda: list(judge(source, body, now, demo=demo)))  # scans must not wait for it
     if len(judged) > RECORDS_MAX:
         raise TooLarge(f"more than {RECORDS_MAX:,} records at once")
     results: list[Result] = []
