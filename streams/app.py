@@ -15,6 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 from itertools import count, cycle
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, Protocol, TypeAlias
 
 import faust
@@ -37,6 +38,7 @@ GC_THRESHOLD: Final = 100_000
 BEAT_S: Final = 0.2
 AWAY_S: Final = 0.1  # between two looks for a broker that is away
 AWAY_MAX_S: Final = 1.0
+JOIN_MAX_S: Final = 30.0
 METRICS_EVERY: Final = 25  # beats: 5 s
 STEP_S: Final = 5.0
 FETCH_BYTES: Final = 4 * 1024 * 1024  # per partition: so that a batch can reach `batch_max`
@@ -64,6 +66,7 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
 
     failure: BaseException | None = None
     servers: Sequence[str] = ()
+    joined_at = 0.0  # when it last had its partitions, or no broker to ask
     away = False  # no broker listened when it was last looked for
     folded: asyncio.Event  # since the last step began
     handler: Handler
@@ -92,6 +95,17 @@ class Pump(faust.App):  # type: ignore[misc] # Faust is read untyped
             return "waits for Kafka to deal out partitions"
         still_s = self.handler.progress.stalled_s()
         return f"records wait and nothing is folded for {still_s:.0f} s" if still_s > STALL_S / 2 else ""
+
+    def check_joined(self) -> None:
+        """End a worker to whom no partitions are dealt out: where aiokafka's coordinator failed, nothing would come.
+
+        It does so when the group still knows this slot with topics that it no longer reads; a later start does not.
+        """
+        joined = self._assignment is not None and not self.rebalancing
+        if joined or self.away or self.handler.progress.is_excused():
+            self.joined_at = monotonic()
+        elif monotonic() - self.joined_at > JOIN_MAX_S:
+            self.failure = self.failure or StopWorker(f"Kafka dealt out no partitions for {JOIN_MAX_S:g} s")
 
     def lag(self) -> int:
         """Return how many records of the assigned partitions wait; none while partitions are being dealt out."""
@@ -153,7 +167,7 @@ def build_app(
         autodiscover=False,
         store="memory://",
     )
-    app.folded = asyncio.Event()
+    app.folded, app.joined_at = asyncio.Event(), monotonic()
     app.handler, app.servers = handler, kafka["bootstrap_servers"]
     app.database = [ThreadPoolExecutor(1, thread_name_prefix="database") for _ in apply_all or "1"]
 
@@ -297,6 +311,7 @@ async def _beats(app: Pump, metrics_file: Path) -> AsyncIterator[None]:
     for number in count():
         app.handler.progress.beat(app.lag())
         app.readiness.say(app.why_not_ready())
+        app.check_joined()
         yield
         if number % METRICS_EVERY == 0:
             with suppress(OSError):  # a home that cannot be written must not stop the fold

@@ -67,6 +67,10 @@ class Progress:
                 self._excused[get_ident()] = before
             self.made()
 
+    def is_excused(self) -> bool:
+        """Return whether some thread may take its time now."""
+        return any(monotonic() < until for until, _ in list(self._excused.values()))
+
     def waits_for(self) -> str:
         """Return what the work waits for outside of this process; empty: nothing."""
         return next((what for _, what in list(self._excused.values()) if what), "")

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from contextlib import ExitStack
 from random import Random
 
@@ -21,6 +22,7 @@ from tests.streams.flow import (
     add_facilities,
     ask,
     closing_after,
+    environment,
     folded,
     person,
     running,
@@ -228,6 +230,40 @@ def test_a_worker_waits_for_a_broker_that_is_away_and_goes_on_when_it_comes(ther
         with Proxy(door, (host, int(port))):
             wait_until(there.is_folded)
     there.assert_folded_exactly()
+
+
+READS_LESS = """
+import os
+import sys
+import streams.app
+from schemas.errors import StopWorker
+from schemas.settings import load_settings
+from streams.sealing import read_seal
+from streams.traces import TraceStore
+streams.app.JOIN_MAX_S = 3.0
+settings = load_settings(os.environ)
+try:
+    streams.app.run_worker(settings, "traces", ["test-result.v1"], TraceStore(settings, read_seal(settings)), 0)
+except StopWorker as error:
+    sys.exit(f"{error.exit_code}: {error}")
+"""
+
+
+def test_a_worker_that_gets_no_partitions_ends_and_says_so(there: Town) -> None:
+    settings = with_settings(there.settings, session_timeout_s=45.0)
+    with running(settings, "worker", "traces") as read_more:
+        wait_until(lambda: worker_troubles(settings, "traces") == [])
+        read_more.kill()  # its group still knows it, with all its topics
+        read_more.wait()
+        found = subprocess.run(
+            [sys.executable, "-c", READS_LESS],
+            env=environment(there.settings),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert "1: Kafka dealt out no partitions for 3 s" in found.stderr.splitlines()
 
 
 def test_another_number_of_partitions_ends_the_process_with_2_and_one_line(there: Town) -> None:
