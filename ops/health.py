@@ -12,7 +12,7 @@ from schemas.settings import Settings
 
 TIMEOUT_S: Final = 3.0
 FRESH_S: Final = 30.0  # workers write their metrics every 5 s, the relay every 10 s
-WORKERS: Final = ("visits", "traces", "standing")
+WORKERS: Final = ("visits", "traces", "standing", "plausibility")
 NO_ANSWER: Final = "the gate does not answer"
 LANES: Final = ("relay-news", "relay-bulk")
 

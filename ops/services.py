@@ -21,7 +21,9 @@ def service_groups(settings: Settings) -> list[list[Service]]:
     ]
     traces = _service(settings, "traces", "worker", "traces")
     standing = _service(settings, "standing", "worker", "standing")
-    return [[_service(settings, "gate", "gate")], [*visits, traces, standing], [_service(settings, "relay", "relay")]]
+    plausibility = _service(settings, "plausibility", "plausibility")
+    folds = [*visits, traces, standing, plausibility]
+    return [[_service(settings, "gate", "gate")], folds, [_service(settings, "relay", "relay")]]
 
 
 def gate_url(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from portal.accounts.accounts import Accounts
 from portal.accounts.mail import sending_mail
 from portal.desk import Desk
 from portal.openapi import openapi_config
+from portal.plausibility import decisions
 from portal.registry import vaccinations
 from portal.registry.registry import Registry
 from portal.registry.statuses import following_statuses
@@ -24,6 +25,7 @@ from schemas.errors import JejakError
 
 DESKS = (
     scans.post_scans,
+    decisions.post_decisions,
     results.post_test_result,
     results.get_test_result,
     traces.post_trace,

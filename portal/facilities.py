@@ -72,7 +72,10 @@ async def _public_hours(desk: Desk, facility: FacilityRow) -> list[HourBand]:
 
     async def compute() -> list[HourBand]:
         rows = await desk.read(store.hours, facility.facility_no, at - RANGE_MAX, at)
-        return [HourBand(hour_start=row.hour.astimezone(zone), visitors=band_of(row.visitors)) for row in rows]
+        return [
+            HourBand(hour_start=row.hour.astimezone(zone), visitors=band_of(row.visitors), flagged=band_of(row.flagged))
+            for row in rows
+        ]
 
     return await desk.public_hours.get(facility.facility_id, at, compute)
 

@@ -30,6 +30,8 @@ JSON: Final = "application/json"
 BODIES: Final = (
     bodies.ScanBody,
     bodies.ScanBatch,
+    bodies.ScanDecisionBody,
+    bodies.ScanDecisionBatch,
     bodies.TestResultBody,
     bodies.TraceBody,
     bodies.ApprovalBody,
@@ -50,6 +52,10 @@ _REFUSALS: Final = {
     503: "Broker or database away; send all again after Retry-After seconds, with the same ids.",
 }
 _PREFIX: Final = "#/components/schemas/"
+_BATCHES: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
+    bodies.ScanBatch: bodies.ScanBody,
+    bodies.ScanDecisionBatch: bodies.ScanDecisionBody,
+}
 
 
 def refusals(*statuses: int) -> dict[int, ResponseSpec]:
@@ -66,9 +72,10 @@ def with_body(*kinds: type[msgspec.Struct]) -> type[Operation]:
     The desks read raw bytes, so that one bad scan does not fail a thousand; Litestar cannot see what they hold.
     """
     choices: list[Reference | Schema] = [Reference(ref=_PREFIX + kind.__name__) for kind in kinds]
-    if bodies.ScanBatch in kinds:
-        scan = Reference(ref=_PREFIX + bodies.ScanBody.__name__)
-        choices.append(Schema(type=OpenAPIType.ARRAY, items=scan, max_items=1000))
+    for batch, one in _BATCHES.items():
+        if batch in kinds:
+            item = Reference(ref=_PREFIX + one.__name__)
+            choices.append(Schema(type=OpenAPIType.ARRAY, items=item, max_items=1000))
     schema = choices[0] if len(choices) == 1 else Schema(one_of=choices)
 
     @dataclass

@@ -44,6 +44,7 @@ class GateScan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     device_id: str = ""
     device_seq: Annotated[int, Meta(ge=0)] | None = None
     poster_version: int | None = None
+    gate_no: int | None = None  # of the facility's gates, where a poster said it
 
 
 class Sent(msgspec.Struct):

@@ -64,6 +64,9 @@ ALERTS_UNACKNOWLEDGED = Metric(
     labels=("escalated",),
     doc="Alerts about candidates that no office has acknowledged; escalated: for longer than the hours allowed.",
 )
+FLAGS = Metric(
+    name="jejak_flags_total", kind="counter", labels=("reason",), doc="Scans flagged by the rules of what cannot be."
+)
 AUDIT_DIFFERENCES = Metric(
     name="jejak_audit_differences", kind="gauge", labels=("check",), doc="Rows found wrong by the latest whole audit."
 )
@@ -85,6 +88,7 @@ METRICS: tuple[Metric, ...] = (
     TRACE_SECONDS,
     TRACE_ALERTS,
     ALERTS_UNACKNOWLEDGED,
+    FLAGS,
     AUDIT_DIFFERENCES,
     AUDIT_FINISHED,
 )

@@ -35,6 +35,7 @@ RELAY_WAITING = _gauge(metrics.RELAY_WAITING)
 TRACE_SECONDS = _histogram(metrics.TRACE_SECONDS)
 TRACE_ALERTS = _counter(metrics.TRACE_ALERTS)
 ALERTS_UNACKNOWLEDGED = _gauge(metrics.ALERTS_UNACKNOWLEDGED)
+FLAGS = _counter(metrics.FLAGS)
 
 
 def write_metrics(path: Path) -> None:

@@ -14,6 +14,7 @@ from portal.places import store
 from portal.places.counts import Slot, by_day, by_hour, first_instant, fullness
 from portal.places.own import READERS, check_own, own_place, place_page
 from portal.places.store import ManualEntry, Place
+from portal.plausibility.store import count_flagged
 from portal.store import Connection
 from portal.web.pages import WebRequest, page
 
@@ -27,6 +28,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     capacity: int | None
     full: int | None  # per cent
     at: str  # by the facility's clock
+    waiting: int  # flagged scans that nobody has cleared or voided
     hours: list[Slot]
     days: list[Slot]
 
@@ -79,6 +81,7 @@ def _figures(conn: Connection, facility_id: str, now: datetime) -> tuple[Place, 
         capacity=capacity,
         full=fullness(inside, capacity),
         at=place.clock(now),
+        waiting=count_flagged(conn, place.facility_no),
         hours=by_hour(rows, now, zone),
         days=by_day(rows, now, zone),
     )

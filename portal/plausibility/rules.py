@@ -101,6 +101,7 @@ class Rules:
     """All rules; `of` finds the one of a kind that is in force."""
 
     def __init__(self, rules: tuple[Any, ...]) -> None:
+        self.every = rules
         self._by_kind: dict[type[Rule], list[Rule]] = {}
         for rule in sorted(rules, key=lambda rule: rule.valid_from, reverse=True):
             self._by_kind.setdefault(type(rule), []).append(rule)

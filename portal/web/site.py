@@ -13,6 +13,7 @@ from portal.officer import desk as officer_desk
 from portal.officer import late, phones
 from portal.offices import alerts, facilities
 from portal.places import details, doors, overview, staff
+from portal.plausibility import pages as flags
 from portal.registration import apply, verify
 from portal.registry import rule_page
 from portal.web.pages import STATIC, answer_error
@@ -39,6 +40,7 @@ def routes() -> Sequence[Any]:
                 *doors.ROUTES,
                 *details.ROUTES,
                 *staff.ROUTES,
+                *flags.ROUTES,
                 *officer_desk.ROUTES,
                 *late.ROUTES,
                 *phones.ROUTES,

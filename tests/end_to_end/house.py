@@ -36,6 +36,7 @@ KINDS = {"RS-A": "hospital", "PKM-B": "puskesmas", "KLN-C": "clinic", "LAB-D": "
 HOLDERS = {
     "import": Holder("import", "import", area="all"),
     "gate": Holder("gate", "gate-a", facility="RS-A"),
+    "gates": Holder("gate", "gates", area="all"),
     "laboratory": Holder("laboratory", "labkesda", facility="LAB-D"),
     "sari": Holder("epidemiologist", "dr-sari", area="36"),
     "budi": Holder("epidemiologist", "dr-budi", area="36"),

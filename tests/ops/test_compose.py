@@ -39,7 +39,7 @@ def test_a_misspelled_key_would_be_found() -> None:
 
 
 def test_each_service_of_ours_is_there() -> None:
-    assert set(OURS) == {*ONCE, "gate", "relay", "visits", "traces", "standing"}
+    assert set(OURS) == {*ONCE, "gate", "relay", "visits", "traces", "standing", "plausibility"}
     assert set(SERVICES) - set(OURS) == {"kafka-1", "kafka-2", "kafka-3", "postgres"}
 
 
@@ -88,7 +88,7 @@ def test_secret_files_are_those_that_the_command_makes(tmp_path: Path) -> None:
 
 
 def test_a_service_holds_no_other_services_password() -> None:
-    for name in ("gate", "relay", "visits", "traces", "standing"):
+    for name in ("gate", "relay", "visits", "traces", "standing", "plausibility"):
         files = {secret["target"] for secret in OURS[name]["secrets"]}
         assert {file for file in files if "/kafka/" in file} == {f"/run/secrets/kafka/{name}"}
         assert {file for file in files if "/database/" in file} == {f"/run/secrets/database/jejak_{name}"}

@@ -85,13 +85,13 @@ def test_up_runs_everything_restarts_what_is_killed_and_leaves_nothing_behind(ne
     home = new_home()
     with up(home) as process:
         names = [service.name for group in service_groups(Settings(home=home)) for service in group]
-        assert names == ["gate", "visits-0", "traces", "standing", "relay"]
+        assert names == ["gate", "visits-0", "traces", "standing", "plausibility", "relay"]
         records = {name: read_record(home / "run" / f"service-{name}.json") for name in names}
         killed = [record.pid for record in records.values() if record]
         killed += [
             record.pid for name in ("kafka", "postgres") if (record := read_record(home / "run" / f"{name}.json"))
         ]
-        assert len(killed) == 7
+        assert len(killed) == 8
         assert jejak(home, "up").stderr.endswith(
             f"already running in {home}: stop it first, or set JEJAK_HOME to another folder\n"
         )

@@ -36,28 +36,28 @@ DEPOK = replace(JAKARTA, latitude=-6.28, longitude=106.83)
 PLACES = {1: JAKARTA, 2: DEPOK, 3: BANDUNG, 4: replace(SURABAYA, opening_hours="Mo-Fr 08:00-16:00")}
 REVOKED = {(1, 1, 1): Revocation(TUESDAY + 30 * MINUTE_US, 7)}
 SMALL = Rules(
-    tuple(
-        replace(rule, persons=3) if isinstance(rule, Burst | ManyPersons) else rule
-        for kind in (
-            numbers.ClosedHours, numbers.Burst, numbers.TwoPlaces, numbers.ImpossibleTravel, numbers.ManyPersons,
-            numbers.RetiredPoster,
-        )
-        for rule in all_rules().all_of(kind)  # type: ignore[type-abstract]  # each is a class of its own
-    )
-)  # fmt: skip
+    tuple(replace(rule, persons=3) if isinstance(rule, Burst | ManyPersons) else rule for rule in all_rules().every)
+)
 
 
 def phone(person: int = 1, minutes: float = 0, **changed: Any) -> Sighting:
     """Return a phone's scan at gate 1 of facility 1."""
     at = TUESDAY + int(minutes * MINUTE_US)
-    made = {"facility": 1, "gate": "entrance", "gate_no": 1, "version": 1, "at": at, "received_at": at} | changed
+    made: dict[str, Any] = {
+        "facility": 1,
+        "gate": "entrance",
+        "gate_no": 1,
+        "version": 1,
+        "at": at,
+        "received_at": at,
+    } | changed
     return Sighting(person=f"{person:032x}", scan_id=f"s{person}-{minutes}-{made['facility']}", **made)
 
 
 @st.composite
 def towns(draw: st.DrawFn) -> list[Sighting]:
     """Return scans of a few people in two hours: at four places, by phones, officers and systems."""
-    some = draw(
+    some: list[dict[str, Any]] = draw(
         st.lists(
             st.fixed_dictionaries(
                 {

@@ -34,6 +34,7 @@
     put("inside", figures.inside);
     put("full", figures.full);
     put("at", figures.at);
+    put("waiting", figures.waiting);
     for (const name of ["arrivals", "departures", "manual", "flagged"]) put(name, today[name]);
     const meter = document.querySelector('[data-live="meter"]');
     if (meter) meter.value = figures.inside;

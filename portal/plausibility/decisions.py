@@ -1,0 +1,212 @@
+"""What people say of stored scans: void, flag, clear. A key does at this desk, an account on a page; both decide here.
+
+The later decision wins, also across gates: the database gives its serial, above every one before, when it is taken; in
+which order decisions reach the log does not matter. Nobody names a person id: a scan is found by its person (or, while
+it is flagged, by its id alone) at a facility for which the caller may speak.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from litestar import post
+
+from portal.bodies import (
+    ScanDecisionAnswer,
+    ScanDecisionBatch,
+    ScanDecisionBatchAnswer,
+    ScanDecisionBody,
+    read_body,
+)
+from portal.desk import Desk, GateRequest, desk_of
+from portal.identity import Subject, normalise
+from portal.keys import Principal, allow
+from portal.openapi import NEEDS_KEY, refusals, with_body
+from portal.plausibility import store
+from portal.problems import NotYours, TooLarge
+from portal.store import Connection, FacilityRow, append_audit
+from schemas.errors import BadInput, InvalidEvent
+from schemas.events import ScanDecision, Verdict
+
+BATCH_MAX: Final = 1_000
+_several: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class NoSuchScan(BadInput):
+    """The facility has no such stored scan: it may come yet."""
+
+    status = 404
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored scan, and what somebody says of it."""
+
+    facility_id: str
+    person_id: str
+    scan_id: str
+    at: datetime
+    decision: Verdict
+    reason: str
+
+
+class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    decisions: list[msgspec.Raw]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    decisions: msgspec.Raw = msgspec.Raw()  # empty: not there
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A decision whose caller may take it, if the scan is there."""
+
+    body: ScanDecisionBody
+    subject: Subject | None
+    facility: FacilityRow
+
+
+@post(
+    "/v1/scans/decisions",
+    guards=[allow("gate", "import")],
+    status_code=200,
+    operation_class=with_body(ScanDecisionBody, ScanDecisionBatch),
+    responses=refusals(404, 413),
+    security=NEEDS_KEY,
+)
+async def post_decisions(request: GateRequest) -> ScanDecisionAnswer | ScanDecisionBatchAnswer:
+    """Void, flag or clear a stored scan, or up to 1,000 as an array or as `{"decisions": […]}`; the last one counts."""
+    desk, principal = desk_of(request), request.user
+    items, is_single = split(await request.body())
+    judged = [_read(item) for item in items]
+    await desk.register.know({body.facility_id for body in judged if isinstance(body, ScanDecisionBody)})
+    asked = [body if isinstance(body, BadInput) else _check(desk, principal, body) for body in judged]
+    found = await desk.read(_find_all, desk, asked)
+    if is_single and isinstance(found[0], BadInput):
+        raise found[0]
+    good = [one for one in found if isinstance(one, Decided)]
+    serials = iter(await decide(desk, good, principal.name))
+    answers = [_answer(body, one, serials) for body, one in zip(judged, found, strict=True)]
+    return answers[0] if is_single else ScanDecisionBatchAnswer(results=answers)
+
+
+async def decide(desk: Desk, decided: Sequence[Decided], by: str) -> Sequence[int]:
+    """Say what `by` says of stored scans; return the serials, once Kafka has acknowledged all.
+
+    Raises:
+        Unavailable: one was not acknowledged, or the database does not answer; to say it again is no harm.
+    """
+    if not decided:
+        return ()
+    first = await desk.read(_note, decided, by)
+    serials = range(first, first + len(decided))
+    await desk.send(
+        [
+            ScanDecision(
+                scan_id=one.scan_id,
+                person_id=one.person_id,
+                scan_at=one.at,
+                decision=one.decision,
+                serial=serial,
+                by=by,
+                reason=one.reason,
+            )
+            for one, serial in zip(decided, serials, strict=True)
+        ]
+    )
+    return serials
+
+
+def split(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], bool]:
+    """Return the decisions of a body as they came, and whether it is a single one.
+
+    Raises:
+        InvalidEvent: the body is not JSON, or not of any of the three forms.
+        TooLarge: there are more than 1,000.
+    """
+    try:
+        if data.lstrip()[:1] == b"[":
+            items = _several.decode(data)
+        elif not bytes(msgspec.json.decode(data, type=_Named).decisions):
+            return [data], True
+        else:
+            items = msgspec.json.decode(data, type=_Envelope).decisions
+    except msgspec.ValidationError:
+        raise InvalidEvent("is neither a decision nor a list of decisions", field="body") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidEvent("is not JSON", field="body") from None
+    if len(items) > BATCH_MAX:
+        raise TooLarge(f"more than {BATCH_MAX:,} decisions at once")
+    return items, False
+
+
+def _note(conn: Connection, decided: Sequence[Decided], by: str) -> int:
+    """Return the first serial, and write into the audit what is decided where."""
+    for (decision, facility_id, reason), scans in Counter(
+        (one.decision, one.facility_id, one.reason) for one in decided
+    ).items():
+        append_audit(conn, by, f"scan {decision}", f"{facility_id} {scans}", reason)
+    return store.next_serials(conn, len(decided))
+
+
+def _read(item: bytes | msgspec.Raw) -> ScanDecisionBody | BadInput:
+    try:
+        return read_body(ScanDecisionBody, bytes(item))
+    except InvalidEvent as error:
+        return error
+
+
+def _check(desk: Desk, principal: Principal, body: ScanDecisionBody) -> _Asked | BadInput:
+    facility, who = desk.register.get(body.facility_id), body.subject
+    if facility is None:
+        return InvalidEvent("is not known", field="facility_id")
+    if not principal.may_speak_for(facility.facility_id, facility.district):
+        return NotYours("is not this key's", field="facility_id")
+    try:
+        subject = None if who is None else normalise(who.type, who.value, who.district, demo=desk.settings.demo)
+    except BadInput as error:
+        return error
+    return _Asked(body, subject, facility)
+
+
+def _find_all(conn: Connection, desk: Desk, asked: Sequence[_Asked | BadInput]) -> list[Decided | BadInput]:
+    nameless: dict[int, list[str]] = {}
+    for one in asked:
+        if isinstance(one, _Asked) and one.subject is None:
+            nameless.setdefault(one.facility.facility_no, []).append(one.body.scan_id)
+    flagged = {
+        (facility_no, scan.scan_id): (scan.person_id, scan.at)
+        for facility_no, ids in nameless.items()
+        for scan in store.list_flagged(conn, facility_no, ids)
+    }
+    return [one if isinstance(one, BadInput) else _find(conn, desk, one, flagged) for one in asked]
+
+
+def _find(
+    conn: Connection, desk: Desk, asked: _Asked, flagged: dict[tuple[int, str], tuple[str, datetime]]
+) -> Decided | BadInput:
+    body, facility = asked.body, asked.facility
+    person_id, at = flagged.get((facility.facility_no, body.scan_id), ("", None))
+    if asked.subject is not None:
+        person_id = desk.vault.known_id(conn, asked.subject) or ""
+        stored = store.stored_scan(conn, person_id, body.scan_id) if person_id else None
+        at = stored[1] if stored is not None and stored[0] == facility.facility_no else None
+    if at is None:
+        hint = "" if asked.subject is not None else ", or not flagged: then it needs its subject"
+        return NoSuchScan(f"is no stored scan of this facility{hint}", field="scan_id")
+    return Decided(
+        facility_id=facility.facility_id,
+        person_id=person_id,
+        scan_id=body.scan_id,
+        at=at,
+        decision=body.decision,
+        reason=body.reason,
+    )
+
+
+def _answer(body: ScanDecisionBody | BadInput, found: Decided | BadInput, serials: Iterator[int]) -> ScanDecisionAnswer:
+    scan_id = body.scan_id if isinstance(body, ScanDecisionBody) else None
+    if isinstance(found, BadInput):
+        return ScanDecisionAnswer(scan_id=scan_id, status="invalid", field=found.field, reason=found.reason)
+    return ScanDecisionAnswer(scan_id=scan_id, status="accepted", serial=next(serials))
