@@ -162,7 +162,7 @@ def open_desk(settings: Settings, *, exposed: bool) -> Iterator[Desk]:
             check_installation(conn, settings)
             vault = open_vault(conn, settings)
             if exposed:
-                refuse_demo(settings, store.list_keys(conn), datetime.now(UTC))
+                refuse_demo(settings, store.list_keys(conn), store.demo_accounts(conn), datetime.now(UTC))
         measures = Measures(settings.home / "run" / "metrics")
         with Sender(settings, "gate") as sender, closing(Desk(settings, pool, sender, vault, measures)) as desk:
             yield desk

@@ -203,13 +203,18 @@ def revoke(conn: Connection, key_id: str) -> None:
         raise NotFound("no key of that id: `jejak keys list` shows them")
 
 
-def refuse_demo(settings: Settings, keys: Iterable[KeyRow], now: datetime) -> None:
-    """Raise InvalidSettings where demo mode, or a demo key that still counts, would be open to others."""
+def refuse_demo(settings: Settings, keys: Iterable[KeyRow], accounts: int, now: datetime) -> None:
+    """Raise InvalidSettings where demo mode, or a demo key or account that still counts, would be open to others."""
     if settings.demo:
         raise InvalidSettings("demo mode is for this machine's loopback and embedded servers only", field="JEJAK_DEMO")
     if any(key.demo and key.revoked_at is None and key.expires_at > now for key in keys):
         raise InvalidSettings(
             "there are demo keys: revoke them (`jejak keys list`) before others can reach the gate", field="JEJAK_HOST"
+        )
+    if accounts:
+        raise InvalidSettings(
+            "there are demo accounts: close them (`jejak accounts list`) before others can reach the gate",
+            field="JEJAK_HOST",
         )
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import click
 
+from ops.demo.accounts import demo_code
 from ops.embedded import running_settings
 from ops.services import gate_url
 from ops.store import OPERATOR, transaction
@@ -53,6 +54,15 @@ def list_accounts(settings: Settings) -> None:
         for one in store.list_accounts(conn):
             scope = one.area or ",".join(one.facilities)
             click.echo(f"{one.email}\t{one.role}\t{scope}\t{'active' if one.is_active else 'not active'}\t{one.name}")
+
+
+@accounts.command("code")
+@click.argument("email")
+@click.pass_obj
+def code(settings: Settings, email: str) -> None:
+    """Print a fresh code of a demo account's second factor; of any other account it is refused."""
+    settings = running_settings(settings)
+    click.echo(demo_code(settings, checked_email(email), datetime.now(UTC)))
 
 
 @accounts.command("close")

@@ -2,13 +2,14 @@
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 import msgspec
 
 from ops.commands.up import gate_url, running_installation, stoppable
+from ops.demo.accounts import Login
 from ops.demo.play import INDEX, OFFICE_AREA, Answer, Stage
 from ops.demo.screen import Screen
 from ops.embedded import Servers
@@ -16,6 +17,7 @@ from ops.embedded.home import held_home, is_free, stop_orphans
 from ops.embedded.jars import kafka_version
 from ops.store import server_version
 from ops.supervisor import Supervisor
+from portal.posters.sheet import Sheet
 from schemas.settings import Settings
 
 
@@ -51,6 +53,7 @@ def demo(settings: Settings, *, once: bool) -> None:
 def _play(servers: Servers, supervisor: Supervisor, screen: Screen, *, goes_on: bool) -> Answer:
     stage = Stage(servers.settings, screen, supervisor.tick)
     keys = stage.prepare()
+    logins, sheets = stage.settle()
     screen.act("1  Scans flow in: 3,085 real stays and a day of a synthetic town, through the HTTP gate")
     accepted, visits = stage.play_scans(keys["import"])
     screen.act(f"2  A laboratory reports {INDEX} positive: who was there at the same time?")
@@ -63,8 +66,12 @@ def _play(servers: Servers, supervisor: Supervisor, screen: Screen, *, goes_on: 
         screen.alert(alert)
     screen.say(f"{len(alerts)} notices received by this office")
     if goes_on:  # with --once the servers are gone before anybody could
-        screen.act("4  Go on from here")
-        screen.places(_places(servers.settings, keys, trace["case_id"]))
+        stage.ask_for_a_trace(keys["epidemiologist-1"])
+        screen.act("4  Go on from here: as whom you like")
+        code = f"JEJAK_HOME={servers.settings.home} ./jejak accounts code E-MAIL"
+        screen.logins([_login(servers.settings, login) for login in logins], code)
+        screen.places(_places(servers.settings, keys, trace["case_id"], sheets))
+        screen.places([(f"to look up: {one.colour}", f"NIK {one.nik}, {one.name}") for one in stage.known])
     return Answer(
         scans_accepted=accepted,
         visits=visits,
@@ -85,12 +92,23 @@ def _empty(home: Path) -> None:
     shutil.rmtree(home)
 
 
-def _places(settings: Settings, keys: Mapping[str, str], case_id: str) -> list[tuple[str, str]]:
+def _login(settings: Settings, login: Login) -> tuple[str, ...]:
+    """Return where somebody goes, and how he signs in."""
+    persona = login.persona
+    code = "is asked for" if login.otpauth else "none"
+    return persona.name, f"{gate_url(settings)}{persona.way}", persona.email, login.password, code
+
+
+def _places(
+    settings: Settings, keys: Mapping[str, str], case_id: str, sheets: Sequence[Sheet]
+) -> list[tuple[str, str]]:
     url, home = gate_url(settings), settings.home
     doctor = keys["epidemiologist-1"]
     command = f"JEJAK_HOME={home} ./jejak"
     return [
-        ("gate", f"{url}  (its interface: {url}/schema)"),
+        ("pages", f"{url}  (mail that would be sent: {url}/kotak-keluar; interface: {url}/schema)"),
+        ("case", f"{case_id}: {url}/pelacakan/{case_id}"),
+        *((f"poster: {sheet.kind.value} {sheet.name}", sheet.link) for sheet in sheets[:2]),
         ("contacts", f"{command} trace-show {case_id}"),
         ("notices", f"{command} alerts --office {OFFICE_AREA}"),
         (

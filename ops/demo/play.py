@@ -8,14 +8,19 @@ from typing import Any, Final
 
 import msgspec
 
+from ops.demo.accounts import Login, make_demo_accounts
+from ops.demo.certificates import Shown, seed_certificates
+from ops.demo.facility import FACILITY, open_doors
 from ops.demo.keys import Holder, make_demo_keys
 from ops.demo.office import OfficeDesk
 from ops.demo.screen import Screen, counts_table
 from ops.demo.store import Folded, alerts_written, busiest_hours, read_folded
 from ops.registering import register_file, register_town
+from ops.services import gate_url
 from ops.stays import read_stays
 from ops.store import OPERATOR, areas_of_facilities, autocommit
 from ops.topics import make_topics
+from portal.posters.sheet import Sheet
 from producers import presence
 from producers.gate_client import open_gate
 from producers.gate_scans import GateScan, Sent, send_scans
@@ -31,6 +36,7 @@ from schemas.topics import office_of
 
 OFFICE_AREA: Final = "36.71"  # Kota Tangerang: where the presence data's hospitals are set
 INDEX: Final = "InVS13-205"  # a real person of the presence data, present on its last day
+SUSPECT: Final = "InVS13-101"  # another: a trace of him waits for an approval
 PEOPLE: Final = 5_000
 FACILITIES: Final = 400
 SEED: Final = 1
@@ -58,6 +64,7 @@ class Stage:
         self.screen = screen
         self.tick = tick  # looks after the services while we wait
         self.town: Town = build_town(seed=SEED, people=PEOPLE, facilities=FACILITIES)
+        self.known: list[Shown] = []  # people whom an officer may look up
         self.laboratory = next(
             place.facility_id
             for place in self.town.places
@@ -72,6 +79,7 @@ class Stage:
         self.screen.say(f"{number} facilities registered; health offices: {', '.join(areas)}")
         holders = {
             "import": Holder("import", "demo-import", area="all"),
+            "registry": Holder("registry", "demo-registry"),
             "gate": Holder("gate", "demo-gate", facility="InVS13"),
             "laboratory": Holder("laboratory", "demo-laboratory", facility=self.laboratory),
             "epidemiologist-1": Holder("epidemiologist", "demo-dr-sari", area="36"),
@@ -79,6 +87,27 @@ class Stage:
             "office": Holder("office", "demo-dinkes-kota-tangerang", area=OFFICE_AREA),
         }
         return {name: str(path) for name, path in make_demo_keys(self.settings, holders).items()}
+
+    def settle(self) -> tuple[list[Login], list[Sheet]]:
+        """Open the demo facility's doors and make the accounts; return how to sign in, and the posters."""
+        sheets = open_doors(self.settings, gate_url(self.settings), datetime.now(UTC))
+        logins = make_demo_accounts(self.settings, FACILITY)
+        self.screen.say(f"{len(logins)} demo accounts; {len(sheets)} posters at {FACILITY}")
+        doses, self.known = seed_certificates(self.settings, self.town)
+        self.screen.say(f"{doses:,} vaccinations of the town in the certificate registry")
+        return logins, sheets
+
+    def ask_for_a_trace(self, key_file: str) -> None:
+        """Ask for a trace of somebody, so that a second person has something to approve."""
+        now = datetime.now(UTC)
+        body = {
+            "request_id": scan_id(now, 1, "demo", SUSPECT),
+            "subject": msgspec.to_builtins(subject_of(SUSPECT)),
+            "reason": "demo: fever, waits for a second person",
+            "date_onset": now.date().isoformat(),
+        }
+        with open_gate(self.settings, key_file=key_file) as epidemiologist:
+            epidemiologist.post("/v1/traces", body)
 
     def play_scans(self, key_file: str) -> tuple[int, int]:
         """Send the presence data and the town's yesterday; return (scans accepted, visits) once all is folded."""

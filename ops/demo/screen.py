@@ -69,6 +69,16 @@ class Screen:
             table.add_row(Text(what, style="bold"), Text(where, overflow="fold"))
         self.console.print(table)
 
+    def logins(self, rows: Sequence[tuple[str, ...]], code: str) -> None:
+        """Print where to go as which role: role, address, e-mail, password; `code` says how a code is asked for."""
+        table = Table(show_edge=False, pad_edge=False)
+        for column in ("as", "open", "e-mail", "password", "code"):
+            table.add_column(column, no_wrap=True)
+        for row in rows:
+            table.add_row(*map(Text, row))
+        self.console.print(table)
+        self.console.print(Text(f"a fresh code: {code}", style="bold", overflow="fold"))
+
 
 def counts_table(sent: Sent, folded: Folded, hours: Sequence[BusyHour]) -> Group:
     """Return the moving picture: how many scans, how many visits, the busiest hours."""

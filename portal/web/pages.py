@@ -19,7 +19,7 @@ from litestar.template import TemplateConfig
 
 from portal.logs import report_bug
 from portal.problems import TooMany, answer_bug, answer_http_error, answer_jejak_error
-from portal.web.words import LANGUAGES, Language, say
+from portal.web.words import LANGUAGES, Language, decimal, say
 from schemas.errors import JejakError
 
 WebRequest: TypeAlias = Request[Any, Any, State]
@@ -67,10 +67,11 @@ def language_of(request: WebRequest) -> Language:
 
 
 def page(request: WebRequest, name: str, *, status: int = 200, **context: object) -> Template:
-    """Return a page; templates have `t(key, …)`, `language`, `account` (None: nobody is signed in) and `errors`."""
+    """Return a page; templates have `t(key, …)`, `decimal(number)`, `language`, `account` (nobody: None), `errors`."""
     language = language_of(request)
     frame: dict[str, object] = {
         "t": partial(say, language),
+        "decimal": partial(decimal, language),
         "language": language,
         "account": _account(request),
         "demo": request.app.state.desk.settings.demo,

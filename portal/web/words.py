@@ -30,6 +30,12 @@ def say(language: Language, key: str, **values: object) -> str:
     return text.format_map(values) if values else text
 
 
+def decimal(language: Language, value: float, digits: int = 1) -> str:
+    """Return a number with its decimals as a language writes them."""
+    text = f"{value:.{digits}f}"
+    return text.replace(".", ",") if language == "id" else text
+
+
 def _flat(table: dict[str, Any], prefix: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for name, value in table.items():

@@ -37,6 +37,14 @@ class Member(Person):
         """Return a page in which this person is signed in."""
         watched = Watched(browser, self.url, size)
         watched.context.add_cookies(
-            [{"name": SESSION_COOKIE, "value": self.token, "url": self.url, "secure": True, "httpOnly": True}]
+            [
+                {
+                    "name": SESSION_COOKIE,
+                    "value": self.token,
+                    "url": self.url.replace("http:", "https:"),
+                    "secure": True,
+                    "httpOnly": True,
+                }
+            ]
         )
         return watched
