@@ -140,7 +140,7 @@ def test_others_see_the_bands_of_the_last_month(gate: Gate, as_role: As) -> None
     stranger = as_role("office", area="31")
     recent = hours(stranger, "PKM-B", (hour - timedelta(days=2)).isoformat(), hour.isoformat()).json()
     assert recent["hours"] == [
-        {"hour_start": recent["hours"][0]["hour_start"], "visitors": "20-49"},
+        {"hour_start": recent["hours"][0]["hour_start"], "visitors": "20-49", "flagged": "<5"},
     ]
     old = hours(stranger, "PKM-B", (hour - timedelta(days=41)).isoformat(), (hour - timedelta(days=39)).isoformat())
     assert old.json() == {"facility_id": "PKM-B", "exact": False, "hours": []}
