@@ -39,6 +39,10 @@ _OWN: Final[dict[str, str]] = {
         " where person = %(person)s order by opened_at, case_id"
     ),
     "statuses": ("select s.until, s.ended from person_status s where person = %(person)s order by until"),
+    "advice_to_infection_control": (
+        "select f.facility_id, f.name as facility, a.at from staff_advice a left join facility f using (facility_no)"
+        " where a.person = %(person)s order by a.at"
+    ),
     "met_a_case": (
         "select f.facility_id, f.name as facility, c.first_start, c.last_end, c.overlap_us / 60000000.0 as minutes,"
         " c.degree from candidate c left join facility f using (facility_no) where c.person = %(person)s"
