@@ -234,7 +234,7 @@ function show(one, labels) {
       await leave(entry.subject, one.name);
       $("number").focus();
     });
-    last.append(button);
+    last.replaceChildren(button);
   }
   return row;
 }
