@@ -202,7 +202,8 @@ def _acknowledge_case(conn: Connection, principal: Principal, trace_ref: str) ->
 
 def _one(conn: Connection, principal: Principal, alert_id: str) -> Held:
     find_about(conn, principal, alert_id)
-    held = store.held_by(conn, own_office(principal), HELD_MAX)
+    office = own_office(principal)
+    held = store.held_by(conn, office, HELD_MAX, store.case_of_alert(conn, alert_id, office))
     found = next((one for one in held if one.alert_id == alert_id and one.data.contact_ref), None)
     if found is None:
         raise NotFound("there is a later alert of this candidate")

@@ -85,7 +85,7 @@ _bodies = msgspec.json.Decoder(_Body)
 
 
 def held_by(conn: Connection, office: str, limit: int, trace_ref: str = "") -> list[Held]:
-    """Return the latest alert of each candidate and the latest summary of each case, newest first.
+    """Return the latest alert of each candidate, and the latest summary of each case: what waits first, then newest.
 
     Args:
         conn: whoever looks was said.
@@ -108,10 +108,21 @@ def held_by(conn: Connection, office: str, limit: int, trace_ref: str = "") -> l
             " left join reference r on r.case_id = t.case_id and r.office = l.office and r.ref = l.contact_ref"
             " left join lateral (select decision, at, role from contact_decision d where d.case_id = t.case_id"
             " and d.person = r.person order by at desc, decision_id desc limit 1) d on true"
-            " order by l.made_at desc, l.alert_id limit %(limit)s",
+            " order by l.acknowledged_at is not null or l.action = 'withdrawn', l.made_at desc, l.alert_id"
+            " limit %(limit)s",
             {"office": office, "ref": trace_ref, "limit": limit},
         )
         return [_held(*row) for row in cursor.fetchall()]
+
+
+def case_of_alert(conn: Connection, alert_id: str, office: str) -> str:
+    """Return the case that an alert of an office is about, as the office knows it; empty: it has no such alert."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "select body -> 'data' ->> 'trace_ref' from alert where alert_id = %s and office = %s", (alert_id, office)
+        )
+        row = cursor.fetchone()
+    return row[0] if row else ""
 
 
 def numbers_of_facilities(conn: Connection, area: str, now: datetime, limit: int) -> list[Numbers]:
