@@ -24,19 +24,19 @@ from tracing.cases import revision as stored_as
 from tracing.cases import rows
 from tracing.cases.acknowledged import TRACE_LOCK, read_dropped, read_told
 from tracing.cases.alerts import Trace, alerts_of
-from tracing.cases.candidates import Candidate, candidates_of
+from tracing.cases.candidates import Candidate, Key, candidates_of
 from tracing.cases.causes import Turn, causes_of, read_record
 from tracing.cases.episodes import standing
 from tracing.cases.facts import Case, Result
 from tracing.cases.graph import Edge, graph_of, measures_of
 from tracing.cases.humans import read_humans
-from tracing.cases.likeness import Likely
+from tracing.cases.likeness import Known
 from tracing.cases.onset import stay_at_onset
 from tracing.cases.revision import References, Stored
 from tracing.cases.rings import NOTHING, Numbers, Rings, search
 from tracing.cases.sources import write_sources
 from tracing.cases.status import BlackDays, black_until, changes
-from tracing.cases.surroundings import read_likely
+from tracing.cases.surroundings import read_known
 from tracing.instants import DAY_US, utc_of
 from tracing.rows import undashed
 from tracing.rulesets import DEFAULT_RULE, Rule, rule_of
@@ -228,20 +228,20 @@ def _tell(
         degrees=1 + bool(numbers["second_degree_told"]),
     )
     dropped = read_dropped(cur, case.case_id)
-    likely = _asked(cur, candidates[1])
-    alerts = alerts_of(trace, *candidates, residence, told, references, causes, dropped, likely)
+    ask = _asked(cur, candidates[1])
+    alerts = alerts_of(trace, *candidates, residence, told, references, causes, dropped, ask)
     return stored_as.write_alerts(cur, stored.trace_id, alerts, now) if alerts else []
 
 
-def _asked(cur: Cursor, candidates: Sequence[Candidate]) -> Callable[[Candidate], Likely | None]:
-    """Return what says how likely one of these was close; all are read when the first is asked about."""
+def _asked(cur: Cursor, candidates: Sequence[Candidate]) -> Callable[[Candidate], Known]:
+    """Return what says where one of these stands; all are read when the first is asked about."""
 
     @cache
-    def known() -> dict[tuple[int, str, str], Likely | None]:
-        said = read_likely(cur, [one.exposures for one in candidates])
-        return {one.key: likely for one, likely in zip(candidates, said, strict=True)}
+    def known() -> dict[Key, Known]:
+        said = read_known(cur, [one.exposures for one in candidates])
+        return {one.key: of for one, of in zip(candidates, said, strict=True)}
 
-    return lambda candidate: known().get(candidate.key)
+    return lambda candidate: known().get(candidate.key, Known())
 
 
 def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], partitions: int) -> list[Message]:

@@ -1,7 +1,7 @@
 """The alerts against the candidates: who must have been told of whom, worked out again by the pure function.
 
 The rule is `alerts_of`: asked what an office would be told today if it had been told nothing, it names every candidate
-that concerns the office, in rank order. What the office holds (told and not withdrawn since) must follow from that.
+that concerns the office. What the office holds (told and not withdrawn since) must follow from that.
 """
 
 from collections import defaultdict

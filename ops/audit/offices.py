@@ -1,9 +1,10 @@
 """What one office was told of one trace, against what it must hold. Pure: alert data in, sentences out.
 
 What binds at any revision: an office holds only candidates that concern it, told as they are now, and never more than
-the limit; there are candidates it was not told only where the limit is reached. At the first revision the held are
-exactly the first in rank. Whom it was asked to review because no meeting is left it holds until people have decided:
-he takes no place, and when a meeting is found again he may be one too many.
+the limit; there are candidates it was not told only where the limit is reached. At the first revision it was told the
+first in rank, without a gap; how likely each was is not worked out again, for the hours around have gone on. Whom it
+was asked to review because no meeting is left it holds until people have decided: he takes no place, and when a
+meeting is found again he may be one too many.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +31,7 @@ class Office:
 
         Args:
             name: of case and office, for what is reported.
-            expected: what the office would be told today, were it told nothing yet: a summary, then by rank.
+            expected: what the office would be told today, were it told nothing yet: a summary, then everybody.
             by_place: the candidates of these who concern it by where they were met, not only by where they live.
             told: (revision, alert), in the order of revisions.
         """
@@ -53,7 +54,7 @@ class Office:
             self._by_revision[revision] = len(self._held)
         singles = [data for data in expected if data.contact_ref]
         self._concerned: Mapping[str, AlertData] = {data.contact_ref: data for data in singles}
-        self._ranked = [ref for ref in self._concerned if ref in by_place or ref in self._held]
+        self._listed = [ref for ref in self._concerned if ref in by_place or ref in self._held]
 
     def check(self, trace: Trace, report: Report) -> None:
         """Report what the office holds and should not, should and does not, or was told otherwise than it is."""
@@ -76,20 +77,18 @@ class Office:
                 report(self._name, f"holds {number} candidates at revision {revision}, the limit is {trace.limit}")
 
     def _check_untold(self, trace: Trace, report: Report) -> None:
-        due = min(trace.limit, len(self._ranked))
-        untold = [ref for ref in self._ranked if ref not in self._held]
-        if trace.revision <= 1:
-            missing = [ref for ref in self._ranked[:due] if ref not in self._held]
-        else:
-            missing = untold[: max(0, due - (len(self._ranked) - len(untold)))]
-        for ref in missing:
-            rank = self._concerned[ref].rank
-            report(f"candidate {ref} ({self._name})", f"is number {rank} of its list, but has no alert")
+        due = min(trace.limit, len(self._listed))
+        untold = [ref for ref in self._listed if ref not in self._held]
+        for ref in untold[: max(0, due - (len(self._listed) - len(untold)))]:
+            report(f"candidate {ref} ({self._name})", f"is on its list, of which {due} are due, but has no alert")
+        first = {data.rank for revision, data in self._told if revision == 1 and data.action == "added"}
+        for rank in sorted(set(range(1, max(first, default=0))) - first):
+            report(self._name, f"was told of others at first, but not of number {rank} of its list")
 
     def _check_summaries(self, report: Report) -> None:
         summaries = [(revision, data) for revision, data in self._told if data.summary is not None]
-        if self._ranked and not summaries:
-            report(self._name, f"has {len(self._ranked)} candidates, but no summary")
+        if self._listed and not summaries:
+            report(self._name, f"has {len(self._listed)} candidates, but no summary")
         for revision, data in summaries:
             assert data.summary is not None
             row, held = f"alert {data.alert_id} ({self._name})", self._by_revision.get(revision, 0)
@@ -105,7 +104,7 @@ class Office:
         latest = max(self._by_revision, default=0)
         newest = next((data for revision, data in reversed(summaries) if revision == latest), None)
         if newest is None or newest.summary is None:
-            rest = len(self._ranked) - len(self._held.keys() & set(self._ranked))
+            rest = len(self._listed) - len(self._held.keys() & set(self._listed))
             if summaries and rest:
                 report(
                     self._name,
@@ -113,10 +112,10 @@ class Office:
                 )
             return
         said, now = newest.summary, self._summary or _NOBODY
-        if not len(self._ranked) <= said.candidates <= len(self._concerned):
+        if not len(self._listed) <= said.candidates <= len(self._concerned):
             row = f"alert {newest.alert_id} ({self._name})"
             report(row, f"its summary counts {said.candidates} candidates, there are {len(self._concerned)}")
-        elif len(self._ranked) == len(self._concerned) and said.by_minutes != now.by_minutes:
+        elif len(self._listed) == len(self._concerned) and said.by_minutes != now.by_minutes:
             row = f"alert {newest.alert_id} ({self._name})"
             report(row, f"its summary counts {said.by_minutes} by minutes, there are {now.by_minutes}")
 

@@ -331,8 +331,8 @@ def _contacts(stored: Stored, exposures: dict[str, list[oracle.Exposure]], verdi
 
 def _alerts(stored: Stored, early: Mapping[str, heard.Case], final: Mapping[str, heard.Case], verdict: Verdict) -> None:
     """Each office hears of its own candidates, the first fifty by rank one by one, each once; and of what changes."""
-    must = {key: row for case_id, some in early.items() for key, row in heard.first_alerts(case_id, some).items()}
     found: Rows = {}
+    said: dict[str, dict[tuple[str, str], int]] = defaultdict(dict)
     seen: set[Row] = set()
     of_case: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for alert in stored.alerts:
@@ -343,10 +343,17 @@ def _alerts(stored: Stored, early: Mapping[str, heard.Case], final: Mapping[str,
         seen.add((*key, alert["version"]))
         if alert["version"] == 1:
             found[key] = alert["row"]
+            if alert["action"] == "added":
+                said[alert["case_id"]][alert["office"], person] = alert["row"][2][1]
         of_case[alert["case_id"]].append(alert | {"person": person})
         on_topic = None if stored.topic_alerts is None else stored.topic_alerts[alert["alert_id"]]
         if on_topic == 0:
             verdict.add("lost", f"alert {_shown(key)}: is not on the office's topic")
+    must = {
+        key: row
+        for case_id, some in early.items()
+        for key, row in heard.first_alerts(case_id, some, said[case_id]).items()
+    }
     join(verdict, "alert", ("facility or candidates", "date or one by one", "bands"), must, found)
     verdict.looked_at["later alert"] = len(seen) - len(found)
     for case_id in sorted(final.keys() | of_case.keys()):

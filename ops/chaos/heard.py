@@ -3,6 +3,10 @@
 The first run of a trace sees what was known before any late scan, and is judged row by row. What is told after it
 depends on how the late scans fell into transactions: an office may hear of a contact that came and went. So of that
 the sum is judged: whom each office holds at the end, as what, and that it heard of every change that is left.
+
+Which of two comes first hangs on how likely each was close, which is not worked out a second time here. So the order
+that was told is believed among those who were together, and among those who were in other zones all the while; but
+these come after those, ranks have no gap, and nobody is left out while there is room.
 """
 
 from collections import Counter, defaultdict
@@ -15,15 +19,26 @@ ALERT_LIMIT: Final = 50
 BANDS: Final = ((240, "240+"), (60, "60-239"), (30, "30-59"), (15, "15-29"), (0, "0-14"))
 
 Row = tuple[Any, ...]
-Ranked = dict[str, list[oracle.Exposure]]  # by person, in the order of rank
+Ranked = dict[str, list[oracle.Exposure]]  # by person, longest together first
 Case = list[oracle.Exposure]
 
 
-def first_alerts(case_id: str, some: Case) -> dict[Row, Row]:
-    """Return what a case's first run tells: to each office a summary, and the first fifty by rank one by one."""
+def first_alerts(case_id: str, some: Case, said: Mapping[tuple[str, str], int]) -> dict[Row, Row]:
+    """Return what a case's first run tells: to each office a summary, and the first fifty by rank one by one.
+
+    Args:
+        case_id: whose run.
+        some: its exposures.
+        said: the rank that an office was told, by office and person.
+    """
     must: dict[Row, Row] = {}
     for office, ranked in by_office(some).items():
-        told = list(ranked.items())[:ALERT_LIMIT]
+        last = len(ranked) + 1
+
+        def order(one: tuple[str, Case], office: str = office, last: int = last) -> tuple[bool, int]:
+            return all(map(oracle.apart, one[1])), said.get((office, one[0]), last)
+
+        told = sorted(ranked.items(), key=order)[:ALERT_LIMIT]
         must[case_id, office, "summary", ""] = _summary(ranked, len(told))
         for rank, (person, met) in enumerate(told, start=1):
             facility, day, band = _shown(office, met)

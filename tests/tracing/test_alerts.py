@@ -1,5 +1,6 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from schemas.events import AlertData
 from tests.tracing.ward import somebody
 from tracing.cases.alerts import Told, Trace, alerts_of, minutes_band, offices_of
-from tracing.cases.candidates import Candidate, Exposure, Place, candidates_of, reason_of
+from tracing.cases.candidates import Candidate, Exposure, Place, candidates_of, ranked, reason_of
+from tracing.cases.likeness import Known, Likely
 from tracing.cases.rows import person_uuid
 from tracing.instants import MINUTE_US, us_of
+from tracing.ranking.words import Counted
 
 ONSET = date(2021, 1, 17)  # in no alert: not even as a part of an exposure's day
 INDEX = person_uuid(somebody(99))
@@ -23,6 +26,8 @@ PLACES = [
     Place(3, "RS-9", "RSUD Jayapura", "Asia/Jayapura", "91.71"),
 ]
 PERSONS = [person_uuid(somebody(number)) for number in range(8)]
+COUNTED = Counted(0.5, 1, 0, 0, 20.0, 0.0, 0.0)
+NOTHING_KNOWN: Mapping[str, Known] = MappingProxyType({})
 
 
 def exposure(person: str, minutes: int = 20, place: Place = PLACES[0], **changes: Any) -> Exposure:
@@ -57,6 +62,12 @@ def lists() -> st.SearchStrategy[list[Candidate]]:
     return st.lists(one, max_size=10, unique_by=lambda met: met.to_visit).map(lambda met: listed(*met))
 
 
+def standings() -> st.SearchStrategy[dict[str, Known]]:
+    """What is known of people: some are unproven, of some it is not known how likely they were close."""
+    likely = st.none() | st.builds(Likely, st.integers(0, 999_999), st.just(COUNTED))
+    return st.dictionaries(st.sampled_from(PERSONS), st.builds(Known, likely, st.booleans()))
+
+
 class Office:
     """Reads every alert of all offices, as they would, and remembers what each of them holds."""
 
@@ -75,10 +86,12 @@ class Office:
             self.persons[name] = person
         return name
 
-    def revise(self, after: list[Candidate]) -> list[AlertData]:
+    def revise(self, after: list[Candidate], known: Mapping[str, Known] = NOTHING_KNOWN) -> list[AlertData]:
         self.revision += 1
         trace = Trace(revision=self.revision, rule="kmk-4641-2021", due_by=None, limit=self.limit)
-        alerts = alerts_of(trace, self.before, after, {}, self.told, self.ref)
+        alerts = alerts_of(
+            trace, self.before, after, {}, self.told, self.ref, ask=lambda one: known.get(one.person, Known())
+        )
         for alert in alerts:
             told = self.told.get(alert.office, Told())
             persons = set(told.persons)
@@ -120,6 +133,60 @@ def test_with_a_limit_what_is_not_said_one_by_one_is_counted(revisions: list[lis
                 assert summary is not None
                 assert summary.candidates == len(concerned(revision, name))
                 assert summary.sent_one_by_one == len(told.persons)
+
+
+@given(lists(), standings(), st.integers(0, 8))
+def test_an_office_is_told_the_first_of_the_list_one_by_one_in_its_order(
+    candidates: list[Candidate], known: dict[str, Known], limit: int
+) -> None:
+    office = Office(limit)
+    alerts = office.revise(candidates, known)
+    by_rank = ranked(candidates, {one.key: known.get(one.person, Known()).standing for one in candidates})
+    for name in office.told:
+        told = [one for one in alerts if one.office == name and one.action == "added"]
+        must = [one.person for one in by_rank if one.person in concerned(candidates, name)][:limit]
+        assert [office.persons[one.contact_ref] for one in told] == must
+        assert [one.rank for one in told] == list(range(1, len(must) + 1))
+
+
+@given(st.lists(st.tuples(lists(), standings(), standings()), min_size=1, max_size=4), st.integers(0, 4))
+def test_another_probability_alone_tells_nobody_anything(
+    revisions: list[tuple[list[Candidate], dict[str, Known], dict[str, Known]]], limit: int
+) -> None:
+    office = Office(limit)
+    for candidates, known, otherwise in revisions:
+        office.revise(candidates, known)
+        assert office.revise(candidates, otherwise) == []
+
+
+@given(st.lists(st.tuples(lists(), standings()), min_size=2, max_size=4), st.integers(1, 4))
+def test_a_freed_place_goes_to_the_first_of_the_list_who_is_not_told_yet(
+    revisions: list[tuple[list[Candidate], dict[str, Known]]], limit: int
+) -> None:
+    office = Office(limit)
+    for candidates, known in revisions:
+        before = {name: told.persons for name, told in office.told.items()}
+        alerts = office.revise(candidates, known)
+        by_rank = ranked(candidates, {one.key: known.get(one.person, Known()).standing for one in candidates})
+        for name in office.told:
+            mine = [one.person for one in by_rank if one.person in concerned(candidates, name)]
+            held = before.get(name, frozenset()) & set(mine)
+            added = [office.persons[one.contact_ref] for one in alerts if (one.office, one.action) == (name, "added")]
+            assert added == [one for one in mine if one not in held][: max(0, limit - len(held))]
+
+
+def test_whom_several_met_is_the_same_to_an_office_whatever_is_likely() -> None:
+    trace = Trace(revision=1, rule="r", due_by=None, limit=9, degrees=2)
+    met = [
+        exposure(PERSONS[0], 60, degree=2, from_person=PERSONS[1]),
+        exposure(PERSONS[0], 30, degree=2, from_person=PERSONS[2], to_visit="another"),
+    ]
+    candidates = listed(*met)
+    likelier = {PERSONS[2]: Known(Likely(900_000, COUNTED))}
+    alerts = alerts_of(
+        trace, [], candidates, {}, {}, Office().ref, ask=lambda one: likelier.get(one.from_person, Known())
+    )
+    assert {one.minutes_band for one in alerts if one.action == "added"} == {"60-239"}
 
 
 @given(lists(), lists())
@@ -195,12 +262,12 @@ def test_the_reason_says_where_how_long_when_and_what_was_estimated() -> None:
 
 
 def test_rank_is_time_together_then_person_and_place_that_of_the_longest_meeting() -> None:
-    ranked = listed(
+    by_rank = listed(
         exposure(PERSONS[2], 30),
         exposure(PERSONS[1], 30),
         exposure(PERSONS[0], 20, PLACES[1]),
         exposure(PERSONS[0], 20, PLACES[0], start=START - MINUTE_US, end=START + 19 * MINUTE_US),
     )
-    assert [one.person for one in ranked] == [PERSONS[0], PERSONS[1], PERSONS[2]]
-    assert ranked[0].longest.place.facility_id == "RS-1"  # the earliest at a tie
-    assert ranked[0].overlap_us == 40 * MINUTE_US
+    assert [one.person for one in by_rank] == [PERSONS[0], PERSONS[1], PERSONS[2]]
+    assert by_rank[0].longest.place.facility_id == "RS-1"  # the earliest at a tie
+    assert by_rank[0].overlap_us == 40 * MINUTE_US

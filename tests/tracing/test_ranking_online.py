@@ -1,4 +1,4 @@
-"""Online, a probability is that of a file of the same visits, and it ranks what is read, never what is told."""
+"""Online, a probability is that of a file of the same visits, and it ranks what is read and told, but tells nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -89,7 +89,7 @@ def test_a_probability_and_a_rank_are_those_of_a_file_of_the_same_visits(
         assert found == expected
 
 
-def test_who_came_and_left_with_the_case_is_read_first_and_told_in_the_order_of_minutes(
+def test_who_came_and_left_with_the_case_is_read_and_told_first(
     fresh_database: Callable[[], Settings],
 ) -> None:
     case, companion, guard = (somebody(number) for number in (1, 2, 3))
@@ -112,6 +112,8 @@ def test_who_came_and_left_with_the_case_is_read_first_and_told_in_the_order_of_
         assert "arrived and left within minutes of each other" in first.reason
         told = [one.data for one in run.alerts if one.data.office == "d3671" and one.data.contact_ref]
         assert [one.rank for one in told] == list(range(1, len(told) + 1))
+        office = dict(town.ask("select ref, person::text from reference where case_id = %s", view.case_id))
+        assert [office[one.contact_ref] for one in told] == by_rank[: len(told)]
         assert told[0].minutes_band == "60-239"
         assert {one.probability_band for one in told} <= {"<1", "1-4", "5-19", "20+"}
         assert any("arrived and left within minutes of each other" in one.reason for one in told)

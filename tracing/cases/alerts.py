@@ -4,12 +4,16 @@ An alert names no person, no index case, no day of the case: an office acts on p
 compares two offices' alerts cannot join them: every name in them is random and handed out per office.
 
 Staff met in isolation only are the infection control team's: an office gets their number, not their names.
+
+Who is told one by one is in the order of the list, as it is at this revision; but a probability makes no alert. An
+office has room only when it is told first, or when somebody was withdrawn: at no other time is anybody new named.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import cache
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -19,7 +23,7 @@ import msgspec
 from schemas.events import AlertData, AlertSummary
 from schemas.topics import office_of
 from tracing.cases.candidates import Candidate, Exposure, circumstances, ranked
-from tracing.cases.likeness import Likely
+from tracing.cases.likeness import Known
 from tracing.instants import MINUTE_US
 from tracing.windows import local_day
 
@@ -27,7 +31,8 @@ Action: TypeAlias = Literal["added", "changed", "withdrawn", "review"]
 BANDS: Final = ((240, "240+"), (60, "60-239"), (30, "30-59"), (15, "15-29"), (0, "0-14"))
 NOTHING_LEFT: Final = "no meeting is left that concerns this office"
 STAFF_IN_ISOLATION: Final = "staff in isolation: now with the infection control team"
-Ask: TypeAlias = Callable[[Candidate], Likely | None]
+Ask: TypeAlias = Callable[[Candidate], Known]
+Places: TypeAlias = Callable[[], Mapping[str, int]]
 _NO_CAUSES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -77,7 +82,7 @@ def alerts_of(
     reference: Callable[[str, str | None], str],
     causes: Mapping[str, str] = _NO_CAUSES,
     dropped: frozenset[str] = frozenset(),
-    likely: Ask = lambda _candidate: None,
+    ask: Ask = lambda _candidate: Known(),
 ) -> list[AlertData]:
     """Return the alerts of this revision, office by office, each office's summary first.
 
@@ -94,16 +99,17 @@ def alerts_of(
         reference: gives the name that an office knows a person by (None: the trace).
         causes: why a person's candidacy changed, in words.
         dropped: whom people no longer count as contacts: these are withdrawn even where acknowledged.
-        likely: how likely a candidate was close, asked only where there is an alert of him: it makes none.
+        ask: says what is known of one of `after`; asked only where somebody is told one by one.
     """
     before, after = ([one for one in some if one.degree <= trace.degrees] for some in (before, after))
     was, now = _by_office(before, residence), _by_office(after, residence)
     was_aside, aside = _by_office(before, residence, aside=True), _by_office(after, residence, aside=True)
     known = {one.person: one for some in (after, before) for one in reversed(ranked(some))}
+    places = _places(after, ask)
     alerts = []
     for office in sorted(was.keys() | now.keys() | aside.keys() | told.keys()):
         in_isolation = _Aside(was_aside.get(office, {}).keys(), aside.get(office, {}).keys())
-        desk = _Desk(trace, office, told.get(office, Told()), reference, causes, dropped, in_isolation, likely)
+        desk = _Desk(trace, office, told.get(office, Told()), reference, causes, dropped, in_isolation, ask, places)
         alerts += desk.alerts(was.get(office, {}), now.get(office, {}), known)
     return alerts
 
@@ -122,7 +128,11 @@ def alert_id(trace: Trace, trace_ref: str, contact_ref: str, office: str) -> str
 def _by_office(
     candidates: Iterable[Candidate], residence: Mapping[str, str], *, aside: bool = False
 ) -> dict[str, dict[str, Candidate]]:
-    """Return, by office, its candidates in the order of rank, each person once; or staff met in isolation only."""
+    """Return, by office, its candidates, each person once; or staff met in isolation only.
+
+    Of somebody who was met by several it is the one longest with him, whatever is likely: he is the same to an office
+    as long as the visits are.
+    """
     found: dict[str, dict[str, Candidate]] = {}
     every = list(candidates)
     told = {one.person for one in every if not one.ppe_unknown}  # by somebody else, elsewhere
@@ -130,6 +140,20 @@ def _by_office(
         for office in offices_of(candidate, residence.get(candidate.person, "")):
             found.setdefault(office, {}).setdefault(candidate.person, candidate)
     return found
+
+
+def _places(candidates: Iterable[Candidate], ask: Ask) -> Places:
+    """Return what gives the place of each person on the list; what it rests on is read when it is first asked for."""
+
+    @cache
+    def places() -> dict[str, int]:
+        every = [one for one in candidates if not one.ppe_unknown]
+        found: dict[str, int] = {}
+        for place, one in enumerate(ranked(every, {one.key: ask(one).standing for one in every})):
+            found.setdefault(one.person, place)
+        return found
+
+    return places
 
 
 class _Aside(NamedTuple):
@@ -149,7 +173,8 @@ class _Desk(NamedTuple):
     causes: Mapping[str, str]
     dropped: frozenset[str]
     in_isolation: _Aside
-    likely: Ask
+    ask: Ask
+    places: Places
 
     def alerts(
         self, was: Mapping[str, Candidate], now: Mapping[str, Candidate], known: Mapping[str, Candidate]
@@ -157,10 +182,12 @@ class _Desk(NamedTuple):
         """Return the office's alerts.
 
         Args:
-            was: its candidates of the revision before, by person, in rank order.
+            was: its candidates of the revision before, by person.
             now: those of this one.
             known: all candidates of both, whomever they concern: where somebody moved away, the office is told too.
         """
+        if self._is_any_told(was, now):
+            now = dict(sorted(now.items(), key=lambda one: self.places()[one[0]]))
         news = [*self._losses(now, known), *self._changes(was, now)]
         gains, unsaid = self._gains(was, now)
         news += gains
@@ -175,6 +202,13 @@ class _Desk(NamedTuple):
             counts = _summary(now.values(), self.office, len(held), len(aside))
             return [_summary_alert(self.trace, self.office, self.reference(self.office, None), counts), *singles]
         return singles
+
+    def _is_any_told(self, was: Mapping[str, Candidate], now: Mapping[str, Candidate]) -> bool:
+        """Say whether anybody who is on the list may be told one by one, so that its order matters."""
+        held = self.told.persons & now.keys()
+        if len(held) < min(self.trace.limit, len(now)):
+            return True
+        return any(one in self.told.gone or (one in was and was[one].facts != now[one].facts) for one in held)
 
     def _losses(self, now: Mapping[str, Candidate], known: Mapping[str, Candidate]) -> list[News]:
         news: list[News] = []
@@ -215,8 +249,8 @@ class _Desk(NamedTuple):
 
     def _reason(self, candidate: Candidate) -> str:
         """Return what an office may know of why, with what counted for or against."""
-        likely, told = self.likely(candidate), _reason(candidate)
-        return _because(told, *(one for one in (likely.words if likely else []) if one not in told))
+        told = _reason(candidate)
+        return _because(told, *(one for one in self.ask(candidate).words if one not in told))
 
     def _closed(self, now: Mapping[str, Candidate]) -> list[AlertData]:
         """Return the withdrawals of those without a meeting whom people have now dropped."""
@@ -237,7 +271,7 @@ class _Desk(NamedTuple):
 def _single(desk: _Desk, news: News, rank: int) -> AlertData:
     trace, candidate = desk.trace, news.candidate
     trace_ref, contact_ref = desk.reference(desk.office, None), desk.reference(desk.office, candidate.person)
-    shown, likely = _shown(desk.office, candidate), desk.likely(candidate)
+    shown, likely = _shown(desk.office, candidate), desk.ask(candidate).likely
     return AlertData(
         alert_id=alert_id(trace, trace_ref, contact_ref, desk.office),
         version=trace.revision,

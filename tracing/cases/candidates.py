@@ -1,16 +1,16 @@
 """From exposures to candidates: one per person met, ranked, each with a sentence that says why. Pure.
 
 Rank is the probability of having been truly close, which whoever reads works out, then the time together; who rode in
-one vehicle comes before, who was in other zones all the while comes last. Nobody is left out: staff met in isolation
-have no rank, for nobody knows what they wore, but they are on the list. Where the order decides who is told, it is
-the time together alone: who else came and went that day, or another model, never makes an alert.
+one vehicle comes before. After all these come those whom only scans put there that prove nobody's identity, and last
+those who were in other zones all the while. Nobody is left out: staff met in isolation have no rank, for nobody knows
+what they wore, but they are on the list.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from types import MappingProxyType
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -19,7 +19,20 @@ from tracing.windows import local_day
 
 MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 MINUS: Final = "\N{MINUS SIGN}"
-_NONE: Final[Mapping[tuple[int, str, str], int]] = MappingProxyType({})
+
+
+Key: TypeAlias = tuple[int, str, str]
+
+
+class Standing(NamedTuple):
+    """What is worked out of a candidate when somebody looks, and decides where he stands."""
+
+    unproven: bool = False  # each of his meetings rests on a scan that proves nobody's identity
+    millionths: int = -1  # the probability; -1: not known, after all who have one
+
+
+_UNKNOWN: Final = Standing()
+_NONE: Final[Mapping[Key, Standing]] = MappingProxyType({})
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -68,7 +81,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     @property
-    def key(self) -> tuple[int, str, str]:
+    def key(self) -> Key:
         """Return what there is one candidate of: degree, by whom, and who."""
         return self.degree, self.from_person, self.person
 
@@ -141,18 +154,18 @@ def candidates_of(
     return ranked(found)
 
 
-def ranked(candidates: Iterable[Candidate], millionths: Mapping[tuple[int, str, str], int] = _NONE) -> list[Candidate]:
+def ranked(candidates: Iterable[Candidate], standings: Mapping[Key, Standing] = _NONE) -> list[Candidate]:
     """Return the candidates by degree, then rank; at the end of each degree those who have no rank.
 
     Args:
         candidates: in any order.
-        millionths: the probability of each, by its key; without one he stands after all who have one.
+        standings: what is known of where each stands, by its key; without any it is the time together.
     """
 
-    def order(one: Candidate) -> tuple[int, bool, bool, bool, int, int, str, str]:
-        aside = one.ppe_unknown, one.apart, not one.rode_together
-        likely = -millionths.get(one.key, -1)
-        return one.degree, *aside, likely, -one.overlap_us, one.person, one.from_person
+    def order(one: Candidate) -> tuple[int, bool, bool, bool, bool, int, int, str, str]:
+        standing = standings.get(one.key, _UNKNOWN)
+        aside = one.ppe_unknown, one.apart, standing.unproven, not one.rode_together
+        return one.degree, *aside, -standing.millionths, -one.overlap_us, one.person, one.from_person
 
     return sorted(candidates, key=order)
 

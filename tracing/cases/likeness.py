@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
-from tracing.cases.candidates import Exposure
+from tracing.cases.candidates import Exposure, Standing
 from tracing.cases.places import Stay, zone_at
 from tracing.exposure import Ints, Visits
 from tracing.instants import HOUR_US
@@ -24,6 +24,7 @@ Met: TypeAlias = Sequence[Exposure]  # of one pair, in the order of time
 Kept: TypeAlias = Mapping[StayKey, Stay]  # visits as they are stored now
 _Row: TypeAlias = tuple[Exposure, Stay, Stay]
 
+NOT_PROVEN: Final = "identity not proven"
 BANDS: Final = ((0.2, "20+"), (0.05, "5-19"), (0.01, "1-4"), (0.0, "<1"))  # percent
 
 
@@ -47,6 +48,23 @@ class Likely(NamedTuple):
     def words(self) -> list[str]:
         """Return what counted for or against."""
         return words_of(self.counted)
+
+
+class Known(NamedTuple):
+    """What is read of a candidate when somebody looks at him."""
+
+    likely: Likely | None = None  # none: his visits are not kept, as of who only rode together
+    unproven: bool = False  # each of his meetings rests on a scan that proves nobody's identity
+
+    @property
+    def standing(self) -> Standing:
+        """Return what decides where he stands."""
+        return Standing(self.unproven) if self.likely is None else Standing(self.unproven, self.likely.millionths)
+
+    @property
+    def words(self) -> list[str]:
+        """Return what counted for or against."""
+        return [NOT_PROVEN] * self.unproven + (self.likely.words if self.likely else [])
 
 
 def keys_of(one: Exposure) -> tuple[StayKey, StayKey]:

@@ -12,11 +12,11 @@ import msgspec
 
 from schemas.errors import NotFound
 from tracing.cases.candidates import Candidate, ranked, reason_of
-from tracing.cases.likeness import Likely
+from tracing.cases.likeness import Known
 from tracing.cases.onset import StayAtOnset
 from tracing.cases.revision import read_candidates
 from tracing.cases.sources import Source, read_ranked_sources
-from tracing.cases.surroundings import read_likely
+from tracing.cases.surroundings import read_known
 from tracing.instants import text_of
 from tracing.rulesets import DEFAULT_RULE, rule_of
 from tracing.store import Connection, Cursor
@@ -48,6 +48,7 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     already_case: bool
     decision: str
     reason: str
+    unproven: bool = False  # each meeting rests on a scan that proves nobody's identity: after all who are proven
     kind: str = "place"  # vehicle: they rode together, whatever the minutes
     apart: bool = False  # in different zones all the while: last
     ppe_unknown: bool = False  # staff met in isolation
@@ -73,6 +74,7 @@ class SourceView(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""
     reason: str = "somebody whom no visit shows"
     probability: float | None = None
+    unproven: bool = False
 
 
 class TeamView(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,21 +198,21 @@ def _contacts(
     decisions = dict(cur.fetchall())
     shown = []
     candidates = read_candidates(cur, trace_id)
-    said = read_likely(cur, [one.exposures for one in candidates])
-    likely = {one.key: known for one, known in zip(candidates, said, strict=True) if known is not None}
-    by_rank = ranked(candidates, {key: known.millionths for key, known in likely.items()})
+    said = read_known(cur, [one.exposures for one in candidates])
+    known = {one.key: of for one, of in zip(candidates, said, strict=True)}
+    by_rank = ranked(candidates, {key: of.standing for key, of in known.items()})
     for _, some in groupby(by_rank, key=lambda one: one.degree):
         for rank, candidate in enumerate(some, start=1):
             source = refs.get(None if candidate.from_person == index else candidate.from_person, "")
             place = 0 if candidate.ppe_unknown else rank
             names = source, refs[candidate.person]
-            shown.append(_contact(candidate, likely.get(candidate.key), place, day, names, decisions))
+            shown.append(_contact(candidate, known[candidate.key], place, day, names, decisions))
     return tuple(shown)
 
 
 def _contact(
     candidate: Candidate,
-    likely: Likely | None,
+    known: Known,
     rank: int,
     day: date,
     names: tuple[str, str],
@@ -232,11 +234,12 @@ def _contact(
         overlap_minutes=exact_minutes(candidate.overlap_us),
         overlaps=len(candidate.exposures),
         days_from_onset=(local_day(longest.start, zone) - day).days,
-        probability=likely.probability if likely else None,
+        probability=known.likely.probability if known.likely else None,
         estimated=candidate.estimated,
         already_case=candidate.already_case,
         decision=decisions.get(candidate.person, ""),
-        reason=_with_words(candidate.reason, likely),
+        reason=_with_words(candidate.reason, known),
+        unproven=known.unproven,
         kind="vehicle" if candidate.rode_together else "place",
         apart=candidate.apart,
         ppe_unknown=candidate.ppe_unknown,
@@ -250,18 +253,18 @@ def _sources(
     found = read_ranked_sources(cur, trace_id, rule_of(rule))
     # Whom they may have given it to is not stored with them: it is the case.
     pairs = [[msgspec.structs.replace(met, to_person=index) for met in one.exposures] for one in found]
-    said = list(zip(found, read_likely(cur, pairs), strict=True))
-    said.sort(key=lambda one: (one[0].order, -(one[1].millionths if one[1] else -1)))  # else as they stood
+    said = list(zip(found, read_known(cur, pairs), strict=True))
+    said.sort(key=lambda one: (one[0].order, one[1].unproven, -one[1].standing.millionths))  # else as they stood
     return tuple(
-        _source((one, likely), rank, day, day_word, refs.get(one.person, ""))
+        _source((one, known), rank, day, day_word, refs.get(one.person, ""))
         if one.person
         else SourceView(rank=rank, source_ref="unknown")
-        for rank, (one, likely) in enumerate(said, start=1)
+        for rank, (one, known) in enumerate(said, start=1)
     )
 
 
-def _source(of: tuple[Source, Likely | None], rank: int, day: date, day_word: str, ref: str) -> SourceView:
-    source, likely = of
+def _source(of: tuple[Source, Known], rank: int, day: date, day_word: str, ref: str) -> SourceView:
+    source, known = of
     met, longest = source.exposures, source.longest
     zone = longest.place.time_zone
     return SourceView(
@@ -280,14 +283,15 @@ def _source(of: tuple[Source, Likely | None], rank: int, day: date, day_word: st
         days_from_onset=(local_day(longest.start, zone) - day).days,
         estimated=any(one.estimated_ends for one in met),
         kind="vehicle" if any(one.kind == "vehicle" for one in met) else "place",
-        reason=_with_words(reason_of(met, day, day_word), likely),
-        probability=likely.probability if likely else None,
+        reason=_with_words(reason_of(met, day, day_word), known),
+        probability=known.likely.probability if known.likely else None,
+        unproven=known.unproven,
     )
 
 
-def _with_words(reason: str, likely: Likely | None) -> str:
+def _with_words(reason: str, known: Known) -> str:
     """Return why somebody is on the list, with what counted for where he stands."""
-    return "; ".join([reason, *(one for one in (likely.words if likely else []) if one not in reason)])
+    return "; ".join([reason, *(one for one in known.words if one not in reason)])
 
 
 def _teams(contacts: Iterable[ContactView]) -> tuple[TeamView, ...]:

@@ -1,14 +1,15 @@
-"""Reads what a probability is made of: the visits behind exposures as they are now, and the hours around them."""
+"""Reads what a rank is made of: the visits behind exposures as they are now, the hours around them, who is proven."""
 
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from tracing.cases.candidates import Exposure
-from tracing.cases.likeness import Likely, Met, StayKey, hours_needed, keys_of, likely
+from tracing.cases.likeness import Known, Likely, Met, StayKey, hours_needed, keys_of, likely
 from tracing.cases.lookup import STAY_COLUMNS, stay_of
 from tracing.cases.met import merged
 from tracing.cases.places import Stay
+from tracing.cases.proof import read_unproven
 from tracing.ranking.stored_hours import HourRows
 from tracing.store import Cursor
 
@@ -34,14 +35,18 @@ _HOURS = """
 """
 
 
-def read_likely(cur: Cursor, pairs: Sequence[Met]) -> list[Likely | None]:
-    """Return how likely each pair was close; None where their visits are not kept, as of who only rode together.
+def read_known(cur: Cursor, pairs: Sequence[Met]) -> list[Known]:
+    """Return of each pair how likely they were close, and whether anything proves that it was they.
 
     Args:
         cur: of a transaction that sees one state of the data.
         pairs: the exposures of each.
     """
-    stays = _read_stays(cur, [one for met in pairs for one in met])
+    return [Known(*one) for one in zip(_read_likely(cur, pairs), read_unproven(cur, pairs), strict=True)]
+
+
+def _read_likely(cur: Cursor, pairs: Sequence[Met]) -> list[Likely | None]:
+    stays = read_stays(cur, [one for met in pairs for one in met])
     if not stays:
         return [None] * len(pairs)
     spans = merged(hours_needed(pairs, stays))
@@ -50,7 +55,7 @@ def read_likely(cur: Cursor, pairs: Sequence[Met]) -> list[Likely | None]:
     return likely(pairs, stays, HourRows(*columns))
 
 
-def _read_stays(cur: Cursor, exposures: Iterable[Exposure]) -> dict[StayKey, Stay]:
+def read_stays(cur: Cursor, exposures: Iterable[Exposure]) -> dict[StayKey, Stay]:
     """Return the visits of these exposures that are stored."""
     spans: dict[str, tuple[int, int]] = {}
     wanted = set()
