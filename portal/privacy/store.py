@@ -48,6 +48,11 @@ _OWN: Final[dict[str, str]] = {
         " c.degree from candidate c left join facility f using (facility_no) where c.person = %(person)s"
         " order by c.first_start, c.last_end"
     ),
+    "met_a_case_of_a_day": (
+        "select b.day, f.facility_id, f.name as facility, b.first_start, b.last_end,"
+        " b.overlap_us / 60000000.0 as minutes, b.rule, b.made_at from bulk_contact b"
+        " left join facility f using (facility_no) where b.person = %(person)s order by b.day, b.rule, b.first_start"
+    ),
     "contact_decisions": (
         "select decision, by, role, reason, at from contact_decision where person = %(person)s order by at"
     ),
@@ -62,6 +67,8 @@ _TRAIL: Final = """
         select t.case_id from trace t join candidate c using (trace_id) where c.person = %(person)s
         union
         select t.case_id from trace t join source_exposure e using (trace_id) where e.person = %(person)s
+        union
+        select case_id from bulk_contact where person = %(person)s
         except
         select case_id from "case" where person = %(person)s)
     order by 1

@@ -88,6 +88,15 @@ def candidate(settings: Settings, trace_id: int, person: str) -> None:
     )
 
 
+def contact_of_a_day(settings: Settings, name: str, person: str) -> None:
+    execute(
+        settings,
+        "insert into bulk_contact select %s, 'cdc-2020', '{}', %s, %s, facility_no, %s, %s, 1200000000, 1, false"
+        " from facility where facility_id = 'RS-A'",
+        *(TODAY.date(), name, person, TODAY, TODAY),
+    )
+
+
 def ask(settings: Settings, words: str, *options: str) -> Result:
     return CliRunner().invoke(privacy, list(options), obj=settings, input=words)
 
@@ -106,11 +115,14 @@ def test_an_export_has_the_persons_data_and_who_looked_at_them(settings: Setting
     visit(settings, other, TODAY)
     case(settings, me, "K900001")
     case(settings, other, "K900002")
+    case(settings, other, "K900004")
     candidate(settings, trace(settings, "K900002", TODAY), me)
+    contact_of_a_day(settings, "K900004", me)
     with transaction(settings, OPERATOR) as conn:
         portal_store.append_audit(conn, "dinkes", "trace shown", "K900001", "visit")
         portal_store.append_audit(conn, "dinkes", "trace shown", "K900002", "secret of another")
         portal_store.append_audit(conn, "dinkes", "trace shown", "K900003", "nobody's")
+        portal_store.append_audit(conn, "dinkes", "contacts of a day", "K900004", "secret of another")
     answer = ask(settings, f"nik {NIK}\n", "export", "--reason", "letter 11")
     found = json.loads(answer.stdout)
     assert found["identity"] == {"type": "nik", "value": NIK}
@@ -118,13 +130,17 @@ def test_an_export_has_the_persons_data_and_who_looked_at_them(settings: Setting
     assert [(row["facility_id"], row["role"]) for row in found["visits"]] == [("RS-A", "inpatient")]
     assert [row["case_id"] for row in found["cases"]] == ["K900001"]
     assert [row["facility"] for row in found["met_a_case"]] == ["RS A"]
+    assert [(row["facility"], row["rule"], float(row["minutes"])) for row in found["met_a_case_of_a_day"]] == [
+        ("RS A", "cdc-2020", 20.0)
+    ]
     trail = [(row["principal"], row["action"], row["object"], row["reason"]) for row in found["processing_trail"]]
-    assert trail[:2] == [
+    assert trail[:3] == [
         ("dinkes", "trace shown", "K900001", "visit"),
         ("dinkes", "trace shown", "the case of somebody you may have met", ""),
+        ("dinkes", "contacts of a day", "the case of somebody you may have met", ""),
     ]
-    assert [row[1:] for row in trail[2:]] == [("identity opened", me, "letter 11")]
-    for hidden in ("K900002", "K900003", "secret", other, "BED"):
+    assert [row[1:] for row in trail[3:]] == [("identity opened", me, "letter 11")]
+    for hidden in ("K900002", "K900003", "K900004", "secret", other, "BED"):
         assert hidden not in answer.stdout
 
 
