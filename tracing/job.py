@@ -29,9 +29,10 @@ from tracing.cases.causes import Turn, causes_of, read_record
 from tracing.cases.episodes import standing
 from tracing.cases.facts import Case, Result
 from tracing.cases.graph import Edge, graph_of, measures_of
-from tracing.cases.humans import read_humans
+from tracing.cases.humans import Humans, read_humans
 from tracing.cases.likeness import Known
 from tracing.cases.onset import stay_at_onset
+from tracing.cases.proof import read_only_unproven
 from tracing.cases.revision import References, Stored
 from tracing.cases.rings import NOTHING, Numbers, Rings, search
 from tracing.cases.sources import write_sources
@@ -254,12 +255,26 @@ def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], pa
     told = stored_as.read_status(cur, case.case_id)
     days = BlackDays(*(numbers[name] for name in BLACK_NUMBERS))
     humans = read_humans(cur, stored.person)
-    confirmed = {humans.seen_as(one) for one in stored_as.read_confirmed(cur, case.case_id)}
+    decided = stored_as.read_confirmed(cur, case.case_id)
+    confirmed = {humans.seen_as(one) for one in decided} - _unsure(cur, after, humans, decided, told)
     negatives = {one: _negatives(cur, humans.ids(one)) for one in {stored.person, *confirmed}}
     black = black_until(case, stored.person, positives, confirmed, last_ends, told, days, negatives)
     news = changes(told, {one: until for person, until in black.items() for one in humans.ids(person)})
     stored_as.write_status(cur, case.case_id, news)
     return [_status_message(case.case_id, person, until, partitions) for person, until in sorted(news.items())]
+
+
+def _unsure(
+    cur: Cursor, after: Sequence[Candidate], humans: Humans, decided: Mapping[str, bool], told: Mapping[str, int]
+) -> set[str]:
+    """Return which confirmed contacts stay as they were: only scans that prove nobody put them there.
+
+    Not those whose identity somebody checked who decided, and not whom the gates were told of before.
+    """
+    sure = {humans.seen_as(one) for one, checked in decided.items() if checked} | {humans.seen_as(one) for one in told}
+    asked = {humans.seen_as(one) for one in decided} - sure
+    met = [exposure for one in after if one.person in asked for exposure in one.exposures]
+    return read_only_unproven(cur, met) & asked
 
 
 def _negatives(cur: Cursor, ids: Sequence[str]) -> list[Result]:
