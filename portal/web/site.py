@@ -9,6 +9,7 @@ from litestar.exceptions import HTTPException
 from litestar.static_files import create_static_files_router
 
 from portal.accounts import home, login
+from portal.epidemiology import handing, traces
 from portal.officer import desk as officer_desk
 from portal.officer import late, phones
 from portal.offices import alerts, facilities
@@ -46,6 +47,8 @@ def routes() -> Sequence[Any]:
                 *phones.ROUTES,
                 *alerts.ROUTES,
                 *facilities.ROUTES,
+                *traces.ROUTES,
+                *handing.ROUTES,
                 *rule_page.ROUTES,
             ],
             exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},

@@ -59,6 +59,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     longest_us: int
     counted: Counted  # for where he stands
     own_case: str = ""  # of somebody who is a case of the file himself
+    notes: tuple[str, ...] = ()  # vehicle, apart, ppe, unproven, case: what only a stored trace knows
 
 
 class Group(NamedTuple):

@@ -170,12 +170,12 @@ def _row(contact: Contact, case: Case, say: Language) -> Row:
         length=say.hours(_minutes_us(contact.row)),
         probability=f"{say.number(100 * float(chance), 1)} %" if chance else "",
         facility=facility,
-        reason=_reason(contact, case, facility, say),
+        reason=reason_of(contact, case.day_word, facility, say),
     )
 
 
-def _reason(contact: Contact, case: Case, facility: Facility | None, say: Language) -> str:
-    """Return the reason as contacts.csv has it, in the language of the page."""
+def reason_of(contact: Contact, day_word: str, facility: Facility | None, say: Language) -> str:
+    """Return the reason as contacts.csv has it, in the language of the page; `facility` is where they were longest."""
     row = contact.row
     zone = row["zone"]
     place = facility.title if facility else row["facility_id"]
@@ -186,11 +186,13 @@ def _reason(contact: Contact, case: Case, facility: Facility | None, say: Langua
         length=say.length(contact.longest_us),
         day=say.instant(longest.start).rsplit(" ", 1)[0],
         since=signed(int(row["days_from_onset"])),
-        zero=say[f"day_{case.day_word}"],
+        zero=say[f"day_{day_word}"],
     )
     if int(row["overlaps"]) > 1:
         told += say.say("because_more", n=int(row["overlaps"]), length=say.length(_minutes_us(row)))
-    told = "; ".join([told, *words_of(contact.counted, say.tongue)])
+    told = "; ".join(
+        [told, *(say[f"because_{note}"] for note in contact.notes), *words_of(contact.counted, say.tongue)]
+    )
     return told + (say["because_estimated"] if row["estimated"] == "true" else "")
 
 
