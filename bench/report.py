@@ -37,7 +37,8 @@ in one go, every second time in the other order. A figure counts only when the r
 have: in memory, who is inside each facility and each facility's hours (ins, outs, exact distinct visitors); durable,
 every visit and every count, equal to what the pure core computes from the same scans. Machines differ and are shared:
 trust the ratios inside a table, not the figures of two tables. `jejak bench streams`, `jejak bench latency`,
-`jejak bench growth`, `jejak bench gate`, `jejak bench peak-day`, `jejak bench steady` and `jejak bench trace` measure;
+`jejak bench growth`, `jejak bench gate`, `jejak bench peak-day`, `jejak bench steady`, `jejak bench notice`
+and `jejak bench trace` measure;
 the Java peers are built with Maven from `bench/peers`, the others stand in `bench/contenders`
 and `bench/trace/contenders`.
 """
@@ -286,6 +287,23 @@ def _steady(report: Report, plots: dict[str, str]) -> list[str]:
     return [text, _table(head, rows), "![Memory](performance/steady.svg)\n"]
 
 
+def _notice(report: Report, _: dict[str, str]) -> list[str]:
+    data = report.data
+    rounds = {"alone": data["alone"], f"beside {data['rate']:,} scans/s": data["busy"]}
+    text = (
+        f"{data['positives']} positives in each round, one after the other, each of one among sixty people who were"
+        " together for an hour: from the laboratory's request to the first alert in the hands of the health office's"
+        " program, everything on this machine. The parts are medians.\n"
+    )
+    whole = [(name, *(f"{ms:,} ms" for ms in it["positive_to_read_ms"].values())) for name, it in rounds.items()]
+    parts = [(name, *(f"{ms:,} ms" for ms in it["parts_ms"].values())) for name, it in rounds.items()]
+    return [
+        text,
+        _table(("positive → read", *data["alone"]["positive_to_read_ms"]), whole),
+        _table(("of it", *data["alone"]["parts_ms"]), parts),
+    ]
+
+
 def _series(found: dict[str, int]) -> str:
     return " · ".join(f"{int(number):,}: {rate:,}" for number, rate in found.items())
 
@@ -321,6 +339,7 @@ TITLES: Final = {
     "gate": "The gate",
     "peak-day": "The national peak day",
     "steady": "Memory at a steady rate",
+    "notice": "From a positive to the office's notice",
 }
 SECTIONS: Final = {
     "latency": _latency,
@@ -328,4 +347,5 @@ SECTIONS: Final = {
     "gate": _gate,
     "peak-day": _peak_day,
     "steady": _steady,
+    "notice": _notice,
 }

@@ -122,6 +122,20 @@ def steady(rate: int, minutes: int, persons: int) -> None:
 
 
 @bench.command()
+@click.option("--positives", type=click.IntRange(min=1), default=60, show_default=True, help="In each round.")
+@click.option("--rate", type=click.IntRange(min=10), default=2_222, show_default=True, help="Scans a second.")
+def notice(positives: int, rate: int) -> None:
+    """Report positives, alone and beside scans at a constant rate; until the health office has read the alert."""
+    from bench.front import running_front
+    from bench.notice import Plan, run
+
+    with _measured("notice") as (report, say):
+        epoch_ms = time.time_ns() // 1_000_000
+        with running_front(epoch_ms, say, everything=True) as front:
+            run(front, Plan(positives, rate), report, say)
+
+
+@bench.command()
 @click.option(
     "--visits", type=click.IntRange(min=20_000), default=200_000, show_default=True, help="10,000,000 in full."
 )
