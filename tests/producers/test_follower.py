@@ -7,7 +7,7 @@ from itertools import islice
 
 import pytest
 
-from producers.follower import Record, follow
+from producers.follower import Record, follow, follow_rounds
 from producers.sender import Sender
 from schemas.errors import Refused
 from schemas.settings import Settings
@@ -70,6 +70,21 @@ def test_a_group_goes_on_where_it_stopped(installation: Settings, office: Callab
     assert [r.value for r in follow(installation, TOPIC, USER, group=group, stop=within(4))][-1] == b"seen"
     office(b"after")
     assert values(follow(installation, TOPIC, USER, group=group, stop=within(15)), 1) == [b"after"]
+
+
+def test_a_round_whose_reader_does_not_come_back_is_seen_again(
+    installation: Settings, office: Callable[[bytes], None]
+) -> None:
+    office(b"unfinished")
+
+    def first_round() -> list[Record]:
+        rounds = follow_rounds(installation, TOPIC, USER, group=f"{group_of(USER)}.rounds", stop=within(15))
+        with closing(rounds):
+            return next(records for records in rounds if records)
+
+    before = first_round()
+    assert before[-1].value == b"unfinished"
+    assert first_round() == before
 
 
 @pytest.mark.parametrize("group", ["", f"{group_of(USER)}.screen"])
