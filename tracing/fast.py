@@ -19,6 +19,7 @@ from tracing.stays import Stays
 from tracing.visits import Carry, Visit, paired
 
 BEFORE_ALL: Final = (-(1 << 62), "")
+NO_HORIZON: Final = BEFORE_ALL[0]  # nothing was dropped yet
 
 
 class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -34,7 +35,7 @@ class Opened(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A person's row of table `pairing`."""
+    """A person's row of table `pairing`; and of table `carry`, which says where pairing stood at the horizon."""
 
     latest: tuple[int, str] = BEFORE_ALL  # (at, scan_id) of the last of all his scans, the refused ones too
     awaits: bool = False  # a decision is there whose scan is not: a scan to come may be void
@@ -77,14 +78,29 @@ def follow(
         stays: the dated configuration.
     """
     person = str(scans[0].person)
-    before, opened = [], None
-    if state.opened is not None:
-        opened = _opening_scan(state.opened, person, facilities)
-        before = [_stored_visit(state.opened, opened)]
-    visits, carry = paired(scans, stays, _carry(state, opened))
-    near = _near_visits(state.near, visits, person, facilities)
+    begin, before = resumed(state, person, facilities)
+    visits, carry = paired(scans, stays, begin)
+    near = near_visits(state, visits, person, facilities)
     change = difference([*near, *before], [*near, *visits], {}, {scan.scan_id: scan for scan in scans})
     return change, state_of(max(map(_place, scans)), carry, visits, near=state.near)
+
+
+def resumed(state: State, person: str, facilities: Mapping[int, Facility]) -> tuple[Carry, list[Visit]]:
+    """Return where pairing stands by a row, and the open visit as it is stored, if there is one."""
+    facility, at = state.exit or (None, 0)
+    if state.opened is None:
+        return Carry(None, 0, (), facility, at, state.previous_end), []
+    opened = _opening_scan(state.opened, person, facilities)
+    carry = Carry(opened, state.opened.latest, state.opened.zones, facility, at, state.previous_end)
+    return carry, [_stored_visit(state.opened, opened)]
+
+
+def near_visits(state: State, visits: Sequence[Visit], person: str, facilities: Mapping[int, Facility]) -> list[Visit]:
+    """Return the closed visits of a row that may share a clock hour with these."""
+    if not state.near or not visits:
+        return []
+    since = min(visit.check_in for visit in visits) - HOUR_US
+    return [_near_visit(number, one, person, facilities) for number, one in enumerate(state.near) if one[2] >= since]
 
 
 def state_of(
@@ -136,13 +152,6 @@ def _near(
     return tuple(near)
 
 
-def _carry(state: State, opened: SeenScan | None) -> Carry:
-    facility, at = state.exit or (None, 0)
-    if state.opened is None:
-        return Carry(None, 0, (), facility, at, state.previous_end)
-    return Carry(opened, state.opened.latest, state.opened.zones, facility, at, state.previous_end)
-
-
 def _opening_scan(opened: Opened, person: str, facilities: Mapping[int, Facility]) -> SeenScan:
     facility = facilities[opened.facility_no]
     return SeenScan(
@@ -173,16 +182,6 @@ def _stored_visit(opened: Opened, scan: SeenScan) -> Visit:
         scan.role,
         opened.zones,
     )
-
-
-def _near_visits(
-    near: Sequence[tuple[int, int, int]], visits: Sequence[Visit], person: str, facilities: Mapping[int, Facility]
-) -> list[Visit]:
-    """Return those of the closed visits that may share a clock hour with these."""
-    if not near or not visits:
-        return []
-    since = min(visit.check_in for visit in visits) - HOUR_US
-    return [_near_visit(number, one, person, facilities) for number, one in enumerate(near) if one[2] >= since]
 
 
 def _near_visit(number: int, one: tuple[int, int, int], person: str, facilities: Mapping[int, Facility]) -> Visit:

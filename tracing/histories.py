@@ -1,16 +1,19 @@
 """All that is stored of one person, and what it says now that new records are in it. Pure."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
 from tracing.difference import Difference, difference
-from tracing.fast import BEFORE_ALL, State, state_of
+from tracing.fast import NEW, State, near_visits, resumed, state_of
 from tracing.records import SeenScan, latest_decisions
 from tracing.rows import DecisionKey, Facility, ScanKey, StoredScan
 from tracing.stays import Stays
 from tracing.visits import Visit, paired
+
+NO_CARRY: Final[Mapping[str, State]] = MappingProxyType({})
 
 
 class History(msgspec.Struct):
@@ -19,14 +22,16 @@ class History(msgspec.Struct):
     scans: list[StoredScan] = []
     decisions: list[tuple[DecisionKey, str]] = []  # with the verdict
     visits: list[Visit] = []
+    carry: State = NEW  # what the scans and visits left that were dropped
+    person: str = ""
 
     def folded(
         self, new: set[ScanKey | DecisionKey], facilities: Mapping[int, Facility], stays: Stays
     ) -> tuple[Difference, State]:
         """Return what the new records, given by their identities, change in what is stored, and the person's row."""
-        latest = _latest(self.decisions)
-        scans = {scan.scan_id: _seen(scan, latest.get(scan.scan_id), facilities) for scan in self.scans}
-        after, carry = paired(scans.values(), stays)
+        scans = {scan.scan_id: scan for scan in self.seen(facilities)}
+        after, carry = paired(scans.values(), stays, resumed(self.carry, self.person, facilities)[0])
+        near = near_visits(self.carry, [*after, *self.visits], self.person, facilities)
         known = _latest(one for one in self.decisions if one[0] not in new)
         judged = {key[1] for key, _ in self.decisions if key in new}
         scans_before, scans_after = {}, {}
@@ -38,30 +43,50 @@ class History(msgspec.Struct):
                 if not is_new:
                     scans_before[scan_id] = _seen(stored, known.get(scan_id), facilities)
         awaits = any(key[1] not in scans for key, _ in self.decisions)
-        last = max(((scan.at, scan.scan_id) for scan in self.scans), default=BEFORE_ALL)
-        state = state_of(last, carry, after, awaits=awaits)
-        return difference(self.visits, after, scans_before, scans_after), state
+        state = state_of(self.last(), carry, after, near=self.carry.near, awaits=awaits)
+        return difference([*near, *self.visits], [*near, *after], scans_before, scans_after), state
+
+    def seen(self, facilities: Mapping[int, Facility]) -> list[SeenScan]:
+        """Return the scans as pairing sees them."""
+        latest = _latest(self.decisions)
+        return [_seen(scan, latest.get(scan.scan_id), facilities) for scan in self.scans]
+
+    def last(self) -> tuple[int, str]:
+        """Return (at, scan_id) of the last of all scans, the refused and the dropped ones too."""
+        return max(((scan.at, scan.scan_id) for scan in self.scans), default=self.carry.latest)
 
 
 def histories(
-    scans: Iterable[StoredScan], decisions: Mapping[DecisionKey, tuple[int, str, str]], visits: Iterable[Visit]
+    scans: Iterable[StoredScan],
+    decisions: Mapping[DecisionKey, tuple[int, str, str]],
+    visits: Iterable[Visit],
+    carries: Mapping[str, State] = NO_CARRY,
 ) -> list[History]:
-    """Return the history of each person who has a scan.
+    """Return the history of each person who has a scan, or had one that was dropped.
 
     Args:
         scans: all that stand of these persons.
         decisions: all about them; one whose scan has not come yet changes nothing.
         visits: all that are stored of them.
+        carries: what their dropped scans and visits left.
     """
-    found: defaultdict[object, History] = defaultdict(History)
+    found = _Persons((person, History(carry=carry, person=person)) for person, carry in carries.items())
     for scan in scans:
         found[scan.person].scans.append(scan)
     for visit in visits:
-        found[visit.person].visits.append(visit)
+        found[str(visit.person)].visits.append(visit)
     for key, (_, verdict, _) in decisions.items():
         if key[0] in found:
             found[key[0]].decisions.append((key, verdict))
     return list(found.values())
+
+
+class _Persons(dict[str, History]):
+    """A person's history comes into being when something of his is found."""
+
+    def __missing__(self, person: str) -> History:
+        history = self[person] = History(person=person)
+        return history
 
 
 def _latest(decisions: Iterable[tuple[DecisionKey, str]]) -> dict[str, str]:

@@ -44,6 +44,7 @@ class Stays:
             assert not starts or starts[-1] < rule.valid_from, "two rules of one kind begin at the same time"
             starts.append(rule.valid_from)
             in_order.append(rule)
+        self.longest = max(max(rule.assumed_us, rule.max_us) for rule in self.rules)
 
     def at(self, kind: str, role: str, at: int) -> tuple[int, int]:
         """Return (assumed_stay, max_stay) for a visit opened at `at`; an inpatient is assumed to stay for all of it."""

@@ -10,7 +10,6 @@ from datetime import timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from struct import Struct
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -26,8 +25,9 @@ from schemas.settings import Settings
 from tracing import copies
 from tracing.counts import Counts, FacilityHour
 from tracing.fast import State, decode_state, encode_state
-from tracing.instants import DAY_US, EPOCH, MINUTE_US, us_of, utc_of
+from tracing.instants import DAY_US, EPOCH, MINUTE_US, utc_of
 from tracing.keys import is_short, visit_key
+from tracing.lines import decision_line, scan_line, visit_line
 from tracing.rows import DecisionKey, Facility, ScanKey, StoredScan
 from tracing.stays import ALWAYS, StayRule
 from tracing.visits import Visit
@@ -38,6 +38,7 @@ Cursor: TypeAlias = extensions.cursor
 _US: Final = "(extract(epoch from {0}) * 1000000)::bigint"
 _COUNTS: Final = Counts.__struct_fields__
 _COLUMNS: Final = ", ".join(_COUNTS)
+_TWO_FIELDS: Final = copies.fields(2)
 _ADDED: Final = ", ".join(f"{name} = f.{name} + excluded.{name}" for name in _COUNTS)
 _PREPARED: Final = f"""
     create temporary table if not exists stage_scan (like scan) on commit delete rows;
@@ -124,7 +125,7 @@ def add_scans(cur: Cursor, scans: Iterable[tuple[Scan, int, bytes, int]]) -> set
         cur: of the batch's transaction.
         scans: (scan, facility_no, its `client_body`, accepted at), one per identity.
     """
-    _copy(cur, "stage_scan", (_scan_line(*scan) for scan in scans))
+    _copy(cur, "stage_scan", (scan_line(*scan) for scan in scans))
     cur.execute(
         "insert into scan select * from stage_scan on conflict (person, scan_id) do nothing"
         " returning person::text, scan_id::text"
@@ -139,14 +140,14 @@ def copy_scans(cur: Cursor, scans: Iterable[tuple[Scan, int, bytes, int]]) -> No
         Conflict: one is; the transaction is void.
     """
     try:
-        _copy(cur, "scan", (_scan_line(*scan) for scan in scans))
+        _copy(cur, "scan", (scan_line(*scan) for scan in scans))
     except psycopg2.errors.UniqueViolation:
         raise Conflict("a scan is stored already") from None
 
 
 def add_decisions(cur: Cursor, decisions: Iterable[tuple[ScanDecision, int]]) -> set[DecisionKey]:
     """Store the decisions (each with when it was accepted) that are new; return their identities."""
-    _copy(cur, "stage_decision", (_decision_line(*decision) for decision in decisions))
+    _copy(cur, "stage_decision", (decision_line(*decision) for decision in decisions))
     cur.execute(
         "insert into scan_decision select * from stage_decision on conflict do nothing"
         " returning person::text, scan_id::text, serial, by"
@@ -158,6 +159,12 @@ def read_states(cur: Cursor, persons: Collection[str]) -> dict[str, State | None
     """Return the rows of these persons; None where one is not known, nothing of a person never seen."""
     cur.execute("execute states (%s)", (_array(persons),))
     return {person: None if state is None else decode_state(state) for person, state in cur.fetchall()}
+
+
+def read_carries(cur: Cursor, persons: Collection[str]) -> dict[str, State]:
+    """Return what the scans and visits of these persons left that were dropped; nothing of whom nothing was."""
+    cur.execute("select person::text, state from carry where person = any(%s::uuid[])", (_array(persons),))
+    return {person: decode_state(state) for person, state in cur.fetchall()}
 
 
 def write_states(cur: Cursor, states: Mapping[str, State], known: Collection[str]) -> None:
@@ -255,7 +262,7 @@ def delete_visits(cur: Cursor, visits: Sequence[Visit]) -> None:
 def insert_visits(cur: Cursor, visits: Sequence[Visit]) -> None:
     """Store these visits; their weeks exist."""
     for table, some in _by_table(visits):
-        _copy(cur, table, map(_visit_line, some))
+        _copy(cur, table, map(visit_line, some))
 
 
 def add_counts(
@@ -297,74 +304,6 @@ def _numbers(column: Sequence[object]) -> str:
 
 def _copy(cur: Cursor, table: str, rows: Iterable[bytes]) -> None:
     cur.copy_expert(f"copy {table} from stdin (format binary)", BytesIO(b"".join((copies.HEADER, *rows, copies.END))))
-
-
-_JSONB: Final = b"\x01"  # its version, before the text
-_TWO_FIELDS: Final = copies.fields(2)
-_DECISION_FIELDS: Final = copies.fields(8)
-_scan_head = Struct(">hi16si16sii").pack
-_visit_head = Struct(">hiii16siqiqi16s").pack
-_instant = Struct(">iq").pack
-_length = Struct(">i").pack
-_digest_and_instant = Struct(">i16siq").pack
-
-
-def _scan_line(scan: Scan, facility_no: int, body: bytes, accepted_at: int) -> bytes:
-    text, fromhex, device, number = copies.TEXT, bytes.fromhex, scan.device_id.encode(), scan.device_seq
-    return b"".join(  # a few calls less than by the functions of `copies`: this is a tenth of the fold
-        (
-            _scan_head(20, 16, fromhex(scan.person_id), 16, fromhex(scan.scan_id.replace("-", "")), 4, facility_no),
-            text[scan.gate],
-            _instant(8, us_of(scan.at) - copies.PG_EPOCH_US),
-            text[scan.zone],
-            copies.FLAG[scan.admitted],
-            text[scan.role],
-            text[scan.channel],
-            _digest_and_instant(16, body, 8, accepted_at - copies.PG_EPOCH_US),
-            text[scan.group_id],
-            text[scan.refused_reason],
-            text[scan.assurance],
-            _length(len(device)),
-            device,
-            copies.NULL if number is None else _instant(8, number),
-            copies.NULL if scan.poster_version is None else copies.integer(scan.poster_version),
-            text[scan.entered_by],
-            _instant(8, us_of(scan.received_at) - copies.PG_EPOCH_US),
-            copies.NULL if scan.gate_no is None else copies.integer(scan.gate_no),
-        )
-    )
-
-
-def _decision_line(decision: ScanDecision, accepted_at: int) -> bytes:
-    return b"".join(
-        (
-            _DECISION_FIELDS,
-            copies.uuid(decision.person_id),
-            copies.uuid(decision.scan_id),
-            copies.bigint(decision.serial),
-            copies.blob(decision.by.encode()),
-            copies.TEXT[decision.decision],
-            copies.instant(us_of(decision.scan_at)),
-            copies.blob(decision.reason.encode()),
-            copies.instant(accepted_at),
-        )
-    )
-
-
-def _visit_line(visit: Visit) -> bytes:
-    assert isinstance(visit.facility, int)
-    key = visit_key(visit.facility, visit.check_in, visit.check_out)
-    check_in, check_out = visit.check_in - copies.PG_EPOCH_US, visit.check_out - copies.PG_EPOCH_US
-    person, visit_id = (bytes.fromhex(text.replace("-", "")) for text in (str(visit.person), visit.visit_id))
-    return b"".join(
-        (
-            _visit_head(9, 4, key, 16, person, 8, check_in, 8, check_out, 16, visit_id),
-            copies.FLAG[visit.check_in_estimated],
-            copies.FLAG[visit.check_out_estimated],
-            copies.TEXT[visit.role],
-            copies.blob(_JSONB + msgspec.json.encode(visit.zones)) if visit.zones else copies.NULL,
-        )
-    )
 
 
 def _by_table(visits: Sequence[Visit]) -> Iterable[tuple[str, list[Visit]]]:

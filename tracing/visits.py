@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from tracing.instants import MINUTE_US
+from tracing.instants import HOUR_US, MINUTE_US
 from tracing.records import OUT_OF_TRACING, Key, SeenScan
 from tracing.stays import DEFAULT_STAYS, Stays
 
@@ -47,7 +47,7 @@ class Carry(msgspec.Struct, frozen=True, gc=False):
 NOTHING: Final = Carry()
 
 
-def visits_of(scans: Iterable[SeenScan], stays: Stays = DEFAULT_STAYS) -> list[Visit]:
+def visits_of(scans: Iterable[SeenScan], stays: Stays = DEFAULT_STAYS, carry: Carry = NOTHING) -> list[Visit]:
     """Return the visits of one person in the order of time, one never overlapping the next.
 
     Refused scans and scans whose latest decision is void or flag are not seen. A visit still open ends, estimated,
@@ -56,8 +56,60 @@ def visits_of(scans: Iterable[SeenScan], stays: Stays = DEFAULT_STAYS) -> list[V
     Args:
         scans: the standing scans of one person, in any order, repeats allowed.
         stays: the dated configuration; the values at the opening scan's `at` hold for its visit.
+        carry: what the scans before a horizon leave, where those are not given; visits that they closed do not come.
     """
-    return paired(scans, stays)[0]
+    return paired(scans, stays, carry)[0]
+
+
+def carry_of(scans: Iterable[SeenScan], horizon: int, stays: Stays = DEFAULT_STAYS, carry: Carry = NOTHING) -> Carry:
+    """Return all that the scans from `horizon` on can ask of those before it; the others are left out.
+
+    Args:
+        scans: as in `visits_of`.
+        horizon: nothing older comes any more.
+        stays: the dated configuration.
+        carry: of a horizon before, where what is older than that is not given.
+    """
+    return settled(paired([scan for scan in scans if scan.at < horizon], stays, carry)[1], horizon, stays)
+
+
+def settled(carry: Carry, horizon: int, stays: Stays) -> Carry:
+    """Return the carry without what no scan from `horizon` on can ask for.
+
+    An open visit that none can reach, move or lengthen is closed where it was taken to end. An exit is forgotten when
+    it was too long ago for a second one, and the end of the visit before when no orphan can reach back to it.
+    """
+    opened = carry.opened
+    if opened is not None:
+        assumed, longest = stays.at(opened.kind, opened.role, opened.at)
+        end = max(opened.at + assumed, carry.latest)
+        if horizon - opened.at <= longest or horizon - carry.latest <= TWICE_US or end > horizon:
+            return _without_end(carry, opened.at)
+        carry = Carry(None, 0, (), carry.exit_facility, carry.exit_at, end)
+    if horizon - carry.exit_at > TWICE_US:
+        carry = Carry(None, 0, (), None, 0, carry.previous_end)
+    return _without_end(carry, horizon - stays.longest)
+
+
+def _without_end(carry: Carry, begin: int) -> Carry:
+    """Forget the end of the visit before, where nothing from `begin` on can share a clock hour with it."""
+    if carry.previous_end is None or carry.previous_end + HOUR_US > begin:
+        return carry
+    return Carry(carry.opened, carry.latest, carry.zones, carry.exit_facility, carry.exit_at, None)
+
+
+def settles_at(carry: Carry, stays: Stays) -> int | None:
+    """Return the first horizon at which `settled` has something to leave out; None: there is nothing to carry."""
+    opened = carry.opened
+    if opened is not None:
+        assumed, longest = stays.at(opened.kind, opened.role, opened.at)
+        return max(opened.at + longest + 1, carry.latest + TWICE_US + 1, opened.at + assumed)
+    firsts = []
+    if carry.exit_facility is not None:
+        firsts.append(carry.exit_at + TWICE_US + 1)
+    if carry.previous_end is not None:
+        firsts.append(carry.previous_end + HOUR_US + stays.longest)
+    return min(firsts, default=None)
 
 
 def paired(scans: Iterable[SeenScan], stays: Stays, carry: Carry = NOTHING) -> tuple[list[Visit], Carry]:

@@ -22,6 +22,7 @@ import tracing.cases.touching
 import tracing.counts
 import tracing.exposure
 import tracing.histories
+import tracing.lines
 import tracing.records
 import tracing.store
 import tracing.visits
@@ -207,7 +208,7 @@ def kafkas_offset_is_believed_instead_of_postgresqls_position(patch: Patch) -> N
 @bug("scan")
 def repeats_are_stored_again(patch: Patch) -> None:
     def add_scans(cur: Any, scans: Iterable[Any]) -> Any:
-        tracing.store._copy(cur, "stage_scan", (tracing.store._scan_line(*scan) for scan in scans))
+        tracing.store._copy(cur, "stage_scan", (tracing.lines.scan_line(*scan) for scan in scans))
         cur.execute("insert into scan select * from stage_scan returning person::text, scan_id::text")
         return set(cur.fetchall())
 
