@@ -1,13 +1,17 @@
 """A visitor's phone against a real gate: what it is told of a place, whose it is, and that nothing else is told."""
 
 import asyncio
+import json
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import msgspec
 import pytest
+from click.testing import CliRunner
+from psycopg2 import errors
 
+from ops.commands.privacy import privacy
 from ops.store import transaction
 from portal.accounts.store import Account
 from portal.desk import open_desk
@@ -443,3 +447,41 @@ def test_whom_a_bound_device_belongs_to_is_erased_as_by_a_request_of_his_own(gat
     assert execute(gate, "select count(*) from visitor_device where person = %s", person) == [(1 if keeps else 0,)]
     assert (person_of(gate, nik) is None) == (not keeps)
     assert phone.ask("me").status_code == 403
+
+
+def test_the_gate_s_role_can_have_nobody_erased_but_the_owner_of_a_bound_device(gate: Gate, phone: Phone) -> None:
+    nik = new_nik()
+    phone.claim(nik)
+    person = person_of(gate, nik)
+    with transaction(gate.settings, "jejak_gate") as conn:
+        assert store.erase_person(conn, phone.device_id, "") is None
+        assert store.erase_person(conn, NOBODY, "") is None
+    for sql in ("select vault.erase('gate', %s::uuid, '')", "delete from vault.person where person = %s"):
+        with (
+            pytest.raises(errors.InsufficientPrivilege),
+            transaction(gate.settings, "jejak_gate") as conn,
+            conn.cursor() as cursor,
+        ):
+            cursor.execute(sql, (person,))
+    assert person_of(gate, nik) == person
+
+
+# What a person may ask for
+
+
+def test_an_export_has_a_person_s_devices_and_what_he_told_but_not_what_others_said_of_him(gate: Gate) -> None:
+    phone, nik, _ = bound(gate)
+    liar = Phone(gate.url)
+    liar.claim(nik, name="Somebody Else", phone="0899 999 999")
+    answer = CliRunner().invoke(privacy, ["export", "--reason", "letter 1"], obj=gate.settings, input=f"nik {nik}\n")
+    assert answer.exit_code == 0, answer.output
+    found = {one["device_id"]: one for one in json.loads(answer.stdout)["devices"]}
+    assert set(found) == {phone.device_id, liar.device_id}
+    own = found[phone.device_id]
+    assert own["bound_by"] == "otp"
+    assert own["claim"]["name"] == "Siti Aminah"
+    assert own["claim"]["sub_district"] == "36.71.01"
+    assert "claim" not in found[liar.device_id]
+    assert "Somebody Else" not in answer.stdout
+    trail = [row["action"] for row in json.loads(answer.stdout)["processing_trail"]]
+    assert "device bound" in trail
