@@ -174,6 +174,7 @@ def test_the_gate_shows_the_metrics_of_all(containers: Containers) -> None:
         'service="visits-1"',
         'service="traces-0"',
         'service="standing-0"',
+        'service="plausibility-0"',
         'service="relay"',
     }
 
