@@ -313,8 +313,9 @@ def test_a_look_up_is_index_only_ranges_whatever_the_statistics_say(town: Town) 
     assert len(weeks) > 3
 
 
-def test_the_look_up_reads_the_stay_classes_of_the_keys(town: Town) -> None:
-    ((body,),) = town.ask("select prosrc from pg_proc where proname = 'trace_met'")
+@pytest.mark.parametrize("name", ["trace_met", "trace_met_whole"])
+def test_the_look_up_reads_the_stay_classes_of_the_keys(town: Town, name: str) -> None:
+    ((body,),) = town.ask("select prosrc from pg_proc where proname = %s", name)
     branches = body.split("union all")
     assert len(branches) == CLASSES
     for stay, branch in enumerate(branches):

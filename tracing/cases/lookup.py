@@ -11,10 +11,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 
-from tracing.cases import met as columns
+from schemas.events import Role
+from tracing.cases import met as columns_of
 from tracing.cases.candidates import Exposure, Place
 from tracing.cases.facts import DEFAULT_ZONE
-from tracing.cases.met import MET_ROW, STAY_ROW, Asked, Met, Records, Row, merged, met_of
+from tracing.cases.met import MET_ROW, STAY_ROW, WHOLE_ROW, Asked, Met, Records, Row, merged, met_of
 from tracing.cases.places import Stay, Zones, zone_at
 from tracing.exposure import CWA_GRID_US, Direction, Exposures, Flags, Ints, Visits, case_spans, find_exposures
 from tracing.instants import DAY_US, utc_of
@@ -28,6 +29,7 @@ STAY_COLUMNS: Final = (  # of v, a visit, and f, its facility
     " (extract(epoch from v.check_in) * 1000000)::bigint, (extract(epoch from v.check_out) * 1000000)::bigint,"
     " v.check_in_estimated, v.check_out_estimated, v.role, v.zones::text"
 )
+ROLES: Final = tuple(role.value for role in Role)
 _STAYS_SQL: Final = "select number, key, check_in, check_out, check_out_estimated from trace_stays(%s, %s, %s)"
 
 
@@ -53,7 +55,7 @@ def find(cur: Cursor, rule: Rule, person: str, window_in: Callable[[str], Window
     own = own_visits(cur, person, Window(start - FARTHEST_US, end + FARTHEST_US))
     windows = {zone: window_in(zone) for zone in zones_of(own)}
     asked = asked_of(own, windows)
-    met = meet(cur, rule, asked).without(person)
+    met = meet(cur, rule, asked, whole=True).without(person)
     found = decide(rule, asked, met)
     others = details(cur, met, np.unique(found.other), {stay.place.facility_no: stay.place for stay in own})
     spans = zip(found.visit.tolist(), found.other.tolist(), found.start.tolist(), found.end.tolist(), strict=True)
@@ -94,7 +96,7 @@ def asked_of(own: Sequence[Stay], windows: Mapping[str, Window]) -> Asked:
     each = [windows[stay.place.time_zone] for stay in own]
     return Asked(
         _ints(stay.place.facility_no << 3 for stay in own),
-        *columns.halves([stay.person for stay in own]),
+        *columns_of.halves([stay.person for stay in own]),
         _ints(stay.check_in for stay in own),
         _ints(stay.check_out for stay in own),
         np.array([not stay.check_out_estimated for stay in own], dtype=np.bool_),
@@ -104,7 +106,15 @@ def asked_of(own: Sequence[Stay], windows: Mapping[str, Window]) -> Asked:
     )
 
 
-def meet(cur: Cursor, rule: Rule, asked: Asked, direction: Direction = "forward", *, narrow: bool = False) -> Met:
+def meet(
+    cur: Cursor,
+    rule: Rule,
+    asked: Asked,
+    direction: Direction = "forward",
+    *,
+    narrow: bool = False,
+    whole: bool = False,
+) -> Met:
     """Return the visits of others that may make an exposure with those that are asked about.
 
     Spans of one place that overlap are asked as one, so that a visit comes once however many it meets.
@@ -115,14 +125,18 @@ def meet(cur: Cursor, rule: Rule, asked: Asked, direction: Direction = "forward"
         asked: visits with their windows.
         direction: backward, a tail is the other's.
         narrow: leave out in the server what is too short to count, where one overlap has to be long enough.
+        whole: read all of each visit at once: cheaper where most of them count.
     """
     spans = case_spans(rule, asked.visits(np.zeros_like(asked.key)), asked.cases, direction)
     before, after = 0, 0
     if direction == "backward":
         after = CWA_GRID_US if rule.interval == "cwa" else 0
         before = rule.tail_us + after
+    spans = merged(spans, before, after)
+    if whole:
+        return _met_whole(cur, spans)
     least = rule.minutes_us if narrow and rule.count == "visit" and rule.interval == "visit" else 1
-    return met_in(cur, merged(spans, before, after), least)
+    return met_in(cur, spans, least)
 
 
 def met_in(cur: Cursor, spans: Spans, least: int = 1) -> Met:
@@ -136,6 +150,13 @@ def met_in(cur: Cursor, spans: Spans, least: int = 1) -> Met:
         MET_ROW,
     )
     return met_of(found)
+
+
+def _met_whole(cur: Cursor, spans: Spans) -> Met:
+    if not spans.start.size:
+        return met_of(np.empty(0, dtype=WHOLE_ROW))
+    values = (_array(spans.facility), _array(spans.start), _array(spans.end), list(ROLES))
+    return met_of(_copied(cur, "select * from trace_met_whole(%s, %s, %s, %s)", values, WHOLE_ROW))
 
 
 def decide(
@@ -157,7 +178,7 @@ def decide(
         recorded: of each of `met`, whether its end was scanned; only a tail of theirs asks for it.
         parties: a number per row of `asked` and of `met`: only rows of the same number meet.
     """
-    codes = columns.codes_of(np.concatenate([asked.high, met.high]), np.concatenate([asked.low, met.low]))
+    codes = columns_of.codes_of(np.concatenate([asked.high, met.high]), np.concatenate([asked.low, met.low]))
     own_code, other_code = codes[: asked.key.size], codes[asked.key.size :]
     ones, others = parties or (np.zeros_like(asked.key), np.zeros_like(met.key))
     theirs = Visits(
@@ -172,11 +193,39 @@ def decide(
 
 
 def details(cur: Cursor, met: Met, rows: Ints, places: Mapping[int, Place]) -> dict[int, Stay]:
-    """Return these rows with all that a trace wants to know of them."""
+    """Return these rows with all that a trace wants to know of them; asked for only as far as it was not read yet."""
     if not rows.size:
         return {}
     some = met.rows(rows)
-    persons = [some.person(row) for row in range(rows.size)]
+    if some.rest is None:
+        return _asked_details(cur, some, rows, places)
+    rest = some.rest
+    zoned = np.flatnonzero(rest["zoned"])
+    zones = {row: stay.zones for row, stay in _asked_details(cur, some.rows(zoned), rows[zoned], places).items()}
+    columns = (
+        rows.tolist(),
+        columns_of.id_texts(rest["visit"]["high"], rest["visit"]["low"]),
+        columns_of.id_texts(some.high, some.low),
+        (some.key >> 3).tolist(),
+        some.check_in.tolist(),
+        some.check_out.tolist(),
+        rest["in_estimated"].tolist(),
+        rest["out_estimated"].tolist(),
+        (rest["role"] - 1).tolist(),
+    )
+    return {
+        row: Stay(
+            visit, person, places[place], came, left, in_estimated, out_estimated, ROLES[role], zones.get(row, ())
+        )
+        for row, visit, person, place, came, left, in_estimated, out_estimated, role in zip(*columns, strict=True)
+    }
+
+
+def _asked_details(cur: Cursor, some: Met, rows: Ints, places: Mapping[int, Place]) -> dict[int, Stay]:
+    """Return visits by these numbers, each looked up by itself."""
+    if not rows.size:
+        return {}
+    persons = columns_of.id_texts(some.high, some.low)
     cur.execute(
         "select * from trace_details(%s, %s, %s)",
         (_array(some.key), _array(some.check_in), f"{{{','.join(persons)}}}"),
@@ -196,9 +245,9 @@ def details(cur: Cursor, met: Met, rows: Ints, places: Mapping[int, Place]) -> d
 def stays_between(cur: Cursor, persons: Sequence[str], starts: Ints, ends: Ints) -> Asked:
     """Return the visits of persons that touch each one's own span, which is their window."""
     if not persons:
-        return columns.asked_of(np.empty(0, dtype=STAY_ROW), persons, starts, ends)
+        return columns_of.asked_of(np.empty(0, dtype=STAY_ROW), persons, starts, ends)
     values = (f"{{{','.join(persons)}}}", _array(starts), _array(ends))
-    return columns.asked_of(_copied(cur, _STAYS_SQL, values, STAY_ROW), persons, starts, ends)
+    return columns_of.asked_of(_copied(cur, _STAYS_SQL, values, STAY_ROW), persons, starts, ends)
 
 
 def read_places(cur: Cursor, numbers: Iterable[int]) -> dict[int, Place]:
@@ -243,7 +292,7 @@ def _copied(cur: Cursor, sql: str, values: Sequence[object], row: Row) -> Record
     """Return what a query gives whose rows are all of one width."""
     file = BytesIO()
     cur.copy_expert(cur.mogrify(f"copy ({sql}) to stdout (format binary)", values).decode(), file)
-    return columns.records_of(file.getvalue(), row)
+    return columns_of.records_of(file.getvalue(), row)
 
 
 def _array(values: Ints) -> str:

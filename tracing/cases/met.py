@@ -29,6 +29,17 @@ def _row(*fields: tuple[str, Any]) -> Row:
 
 _PERSON: Final = np.dtype([("high", ">u8"), ("low", ">u8")])
 MET_ROW: Final = _row(("key", ">i4"), ("person", _PERSON), ("check_in", ">i8"), ("check_out", ">i8"))
+WHOLE_ROW: Final = _row(
+    ("key", ">i4"),
+    ("person", _PERSON),
+    ("check_in", ">i8"),
+    ("check_out", ">i8"),
+    ("visit", _PERSON),
+    ("role", ">i2"),
+    ("in_estimated", "?"),
+    ("out_estimated", "?"),
+    ("zoned", "?"),
+)
 STAY_ROW: Final = _row(
     ("number", ">i4"), ("key", ">i4"), ("check_in", ">i8"), ("check_out", ">i8"), ("out_estimated", "?")
 )
@@ -42,10 +53,11 @@ class Met(NamedTuple):
     low: Uints
     check_in: Ints
     check_out: Ints
+    rest: Records | None = None  # rows of `WHOLE_ROW`, where the visits were read whole
 
     def person(self, row: int) -> str:
         """Return the person of a row."""
-        return person_text(int(self.high[row]), int(self.low[row]))
+        return id_texts(self.high[row : row + 1], self.low[row : row + 1])[0]
 
     def without(self, person: str) -> "Met":
         """Return the visits of everybody else."""
@@ -54,8 +66,8 @@ class Met(NamedTuple):
 
     def rows(self, chosen: Ints) -> "Met":
         """Return some of them."""
-        columns: Sequence[Any] = self
-        return Met(*(column[chosen] for column in columns))
+        columns: list[Any] = [None if column is None else column[chosen] for column in self]
+        return Met(*columns)
 
 
 class Asked(NamedTuple):
@@ -101,11 +113,15 @@ def met_of(found: Records) -> Met:
     """Return the visits that a look-up gave, each once, in the order of place and time."""
     key, check_in, check_out = (found[name].astype(np.int64) for name in ("key", "check_in", "check_out"))
     high, low = (found["person"][half].astype(np.uint64) for half in ("high", "low"))
-    met = Met(key, high, low, check_in + PG_EPOCH_US, check_out + PG_EPOCH_US)
+    rest = found if found.dtype == WHOLE_ROW else None
+    met = Met(key, high, low, check_in + PG_EPOCH_US, check_out + PG_EPOCH_US, rest)
     met = met.rows(np.lexsort((low, high, check_in, key)))
     if not key.size:
         return met
-    differs = [column[1:] != column[:-1] for column in met]
+    columns: Sequence[Any] = met[:5]
+    differs = [column[1:] != column[:-1] for column in columns]
+    if all(np.logical_or.reduce(differs)):
+        return met
     return met.rows(np.flatnonzero(np.r_[True, np.logical_or.reduce(differs)]))
 
 
@@ -159,6 +175,13 @@ def halves(persons: Sequence[str]) -> tuple[Uints, Uints]:
     return high, np.array([number & _HALF for number in numbers], dtype=np.uint64)
 
 
-def person_text(high: int, low: int) -> str:
-    """Return a person as the database writes it."""
-    return str(UUID(int=high << 64 | low))
+def id_texts(high: Uints, low: Uints) -> list[str]:
+    """Return persons, or visits, as the database writes them."""
+    both = np.empty(high.size, dtype=_PERSON)
+    both["high"], both["low"] = high, low
+    digits = both.tobytes().hex()
+    return [
+        f"{digits[at : at + 8]}-{digits[at + 8 : at + 12]}-{digits[at + 12 : at + 16]}-{digits[at + 16 : at + 20]}"
+        f"-{digits[at + 20 : at + 32]}"
+        for at in range(0, len(digits), 32)
+    ]

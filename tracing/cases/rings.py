@@ -111,7 +111,7 @@ def _first(
     rows, asked = [*own, *in_isolation], asked_of(own, cut)
     if in_isolation:
         asked = _joined(asked, asked_of(in_isolation, uncut))
-    met = _without(meet(cur, rule, asked), humans.ids(own[0].person))
+    met = _without(meet(cur, rule, asked, whole=True), humans.ids(own[0].person))
     inside = inside_rows(cur, in_isolation, uncut, kinds, met)
     parties = (np.arange(len(rows), dtype=np.int64) >= len(own)).astype(np.int64), inside
     found = decide(rule, asked, humans.seen_met(met), parties=parties)
@@ -178,7 +178,7 @@ def _sources(
     if not every:
         return []
     person, asked = every[0].person, asked_of(every, windows)
-    met = _without(meet(cur, rule, asked, "backward"), humans.ids(person))
+    met = _without(meet(cur, rule, asked, "backward", whole=True), humans.ids(person))
     where = {stay.place.facility_no: stay.place for stay in every}
     recorded = None
     if rule.tail_us:  # only then it matters whether an end was scanned, which the index does not hold
