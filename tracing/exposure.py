@@ -57,7 +57,7 @@ class Exposures(NamedTuple):
 def find_exposures(
     rule: Rule, visits: Visits, cases: Cases, others: Visits | Others, direction: Direction = "forward"
 ) -> Exposures:
-    """Return the exposures that `visits` (of cases) and `others` make, in the order of visit, then other.
+    """Return the exposures that `visits` (of cases) and `others` make, in the order of visit.
 
     A person never exposes himself; that a contact is a case too changes nothing.
 
@@ -71,14 +71,16 @@ def find_exposures(
     spans = case_spans(rule, visits, cases, direction)
     if isinstance(others, Visits):
         others = others_of(rule, others, direction)
-    theirs = others.visits.spans
-    visit, other = others.visits.overlapping(spans)
-    met = visits.person[visit] != others.person[other]
-    visit, other = visit[met], other[met]
-    start = np.maximum(spans.start[visit], theirs.start[other])
-    end = np.minimum(spans.end[visit], theirs.end[other])
-    counts = counted(rule, cases.group[visit], others.person[other], start, end)
-    return Exposures(visit[counts], other[counts], start[counts], end[counts])
+    one_is_enough = rule.interval == "visit" and rule.count == "visit"
+    found = Exposures(*others.visits.overlaps(spans, max(rule.minutes_us, 1) if one_is_enough else 1))
+    person = others.person[found.other]
+    is_met = visits.person[found.visit] != person
+    if not is_met.all():
+        found, person = Exposures(*(column[is_met] for column in found)), person[is_met]
+    if one_is_enough:
+        return found
+    counts = counted(rule, cases.group[found.visit], person, found.start, found.end)
+    return Exposures(*(column[counts] for column in found))
 
 
 def others_of(rule: Rule, visits: Visits, direction: Direction = "forward", rows: Ints | None = None) -> Others:

@@ -11,8 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 Ints: TypeAlias = npt.NDArray[np.int64]
+Places: TypeAlias = npt.NDArray[np.int32]
 
-CHUNK: Final = 4_000_000  # pairs looked at in one go: memory, not meaning
+CHUNK: Final = 1 << 17  # pairs looked at in one go, few enough to stay near the processor
+PAIRS_CHUNK: Final = 1 << 16
+FEW: Final = 512  # spans are one class: to look at all of them is cheaper than to look in many places
 _LATEST: Final = 1 << 61  # after every year
 _KEY_MAX: Final = 1 << 62
 _SHORTEST_BITS: Final = 32  # stays up to 2^32 microseconds (72 min) are one class; each doubling is one more
@@ -33,100 +36,174 @@ class Index:
     that order too, so that one search begins where the last ended, in memory that is near.
     """
 
-    def __init__(self, spans: Spans, rows: Ints | None = None) -> None:
-        """Sort the spans, or only these rows of them."""
-        self.spans = spans
+    def __init__(self, spans: Spans, rows: Ints | None = None, few: int = FEW) -> None:
+        """Sort the spans, or only these rows of them; up to `few` are one class."""
         rows = np.flatnonzero(spans.start < spans.end) if rows is None else rows[spans.start[rows] < spans.end[rows]]
         self._facilities = _distinct(spans.facility[rows])
         self._clock = _Clock(spans.start[rows], self._facilities.size)
-        self._classes = [self._sorted_class(some) for some in _by_class(spans, rows)]
+        self._classes = [self._sorted_class(spans, some) for some in _by_class(spans, rows, few)]
 
-    def overlapping(self, ones: Spans, chunk: int = CHUNK) -> tuple[Ints, Ints]:
-        """Return the rows (one, other) that share a facility for more than no time, by one, then other."""
-        asked = self._asked(ones)
-        found = [pair for stay in self._classes for pair in self._pairs_of_class(ones, asked, stay, chunk)]
-        if not found:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        one = np.concatenate([pair[0] for pair in found])
-        other = np.concatenate([pair[1] for pair in found])
-        order = np.lexsort((other, one))
-        return one[order], other[order]
+    def overlaps(self, ones: Spans, least: int = 1, chunk: int = CHUNK) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return (one, other, start, end) of all that share a facility for at least `least`, by one."""
+        asked, near = self._asked(ones)
+        looks = [self._look(ones, asked, near, stay) for stay in self._classes]
+        work = np.zeros_like(asked)
+        for look in looks:
+            work += look.counts
+        start, end = ones.start[asked], ones.end[asked]
+        none = np.empty(0, dtype=np.int64)
+        found = [(none, none, none, none)]
+        for part in _parts(work, chunk):
+            some = [look.found(part, start[part], end[part], least) for look in looks]
+            whole = [np.concatenate(columns) for columns in zip(*some, strict=True)]
+            order = np.argsort(whole[0], kind="stable")  # a few runs, one for each class
+            found.append((asked[part][whole[0][order]], *(column[order] for column in whole[1:])))
+        one, other, begin, until = (np.concatenate(columns) for columns in zip(*found, strict=True))
+        return one, other, begin, until
 
     def looked_at(self, ones: Spans) -> Ints:
         """Return how many pairs each of `ones` makes this look at: never fewer than it overlaps."""
         counts = np.zeros(ones.start.size, dtype=np.int64)
-        asked = self._asked(ones)
+        asked, near = self._asked(ones)
         for stay in self._classes:
-            low, high = self._ranges(ones, asked, stay)
-            counts[asked] += high - low
+            counts[asked] += self._look(ones, asked, near, stay).counts
         return counts
 
-    def _pairs_of_class(self, ones: Spans, asked: Ints, stay: "_Class", chunk: int) -> Iterator[tuple[Ints, Ints]]:
-        low, high = self._ranges(ones, asked, stay)
-        for part in _parts(high - low, chunk):
-            one, place = _expanded(asked[part], low[part], high[part] - low[part])
-            other = stay.rows[place]
-            overlaps = self.spans.end[other] > ones.start[one]
-            yield one[overlaps], other[overlaps]
+    def _look(self, ones: Spans, asked: Ints, near: Ints, stay: "_Class") -> "_Look":
+        """Return where each of the asked has to look; searched for in the order of the index, where all is near."""
+        rows = asked[near]
+        base = self._base(ones.facility[rows])
+        low = np.searchsorted(stay.keys, base + self._clock.number(ones.start[rows] - stay.longest + 1))
+        high = np.searchsorted(stay.keys, base + self._clock.number(ones.end[rows]))
+        first, counts = np.empty_like(low), np.empty_like(low)
+        first[near], counts[near] = low, high - low
+        return _Look(stay, first, counts)
 
-    def _sorted_class(self, rows: Ints) -> "_Class":
-        start = self.spans.start[rows]
-        keys = self._base(self.spans.facility[rows]) + self._clock.number(start)
-        order = np.argsort(keys)
-        return _Class(rows[order], keys[order], int((self.spans.end[rows] - start).max()))
+    def _sorted_class(self, spans: Spans, rows: Ints) -> "_Class":
+        keys = self._base(spans.facility[rows]) + self._clock.number(spans.start[rows])
+        order = np.argsort(keys, kind="stable")  # fastest where the visits come by time
+        rows = rows[order]
+        start, end = spans.start[rows], spans.end[rows]
+        return _Class(rows, keys[order], start, end, int((end - start).max()))
 
-    def _asked(self, ones: Spans) -> Ints:
-        """Return the rows of `ones` that may overlap something, in the order of the index."""
+    def _asked(self, ones: Spans) -> tuple[Ints, Ints]:
+        """Return the rows of `ones` that may overlap something, and their places in the order of the index."""
         asked = np.flatnonzero((ones.start < ones.end) & np.isin(ones.facility, self._facilities))
-        return asked[np.argsort(self._base(ones.facility[asked]) + self._clock.number(ones.start[asked]))]
-
-    def _ranges(self, ones: Spans, asked: Ints, stay: "_Class") -> tuple[Ints, Ints]:
-        """Return from where to where in the class each of the asked has to look."""
-        base = self._base(ones.facility[asked])
-        low = np.searchsorted(stay.keys, base + self._clock.number(ones.start[asked] - stay.longest + 1))
-        return low, np.searchsorted(stay.keys, base + self._clock.number(ones.end[asked]))
+        return asked, np.argsort(self._base(ones.facility[asked]) + self._clock.number(ones.start[asked]))
 
     def _base(self, facility: Ints) -> Ints:
         return np.searchsorted(self._facilities, facility) * self._clock.width
 
 
-def overlapping(ones: Spans, others: Spans, chunk: int = CHUNK) -> tuple[Ints, Ints]:
-    """Return the rows (one, other) that share a facility for more than no time, by one, then other."""
-    return Index(others).overlapping(ones, chunk)
+def overlapping(ones: Spans, others: Spans) -> tuple[Ints, Ints]:
+    """Return the rows (one, other) that share a facility for more than no time, by one."""
+    return Index(others).overlaps(ones)[:2]
 
 
-def pairs_within(spans: Spans, least: int, chunk: int = CHUNK) -> Iterator[tuple[Ints, Ints]]:
-    """Yield (one, other) of all rows that share a facility for at least `least`, each pair once, some at a time.
+class Together:
+    """All pairs of spans that share a facility for at least so long, sorted once; a pair is two places in `rows`.
 
-    `one` begins first. Nothing is looked at in vain: whoever is long enough himself, and begins in time before the
-    end of `one`, is a pair. So the cost is the answer's.
-
-    Args:
-        spans: of anybody, in any order.
-        least: more than zero.
-        chunk: about how many pairs come together.
+    Nothing is looked at in vain: whoever is long enough himself, and begins in time before the end of one who began
+    earlier, makes a pair with him. All of these stand behind one another, so the cost is that of writing the answer.
     """
-    rows = np.flatnonzero(spans.end - spans.start >= least)
-    facilities = _distinct(spans.facility[rows])
-    clock = _Clock(spans.start[rows], facilities.size)
-    base = np.searchsorted(facilities, spans.facility[rows]) * clock.width
-    keys = base + clock.number(spans.start[rows])
-    order = np.argsort(keys, kind="stable")
-    rows, keys, base = rows[order], keys[order], base[order]
-    places = np.arange(rows.size, dtype=np.int64)
-    low, high = places + 1, np.searchsorted(keys, base + clock.number(spans.end[rows] - least + 1))
-    counts = np.maximum(high - low, 0)
-    for part in _parts(counts, chunk):
-        one, other = _expanded(places[part], low[part], counts[part])
-        yield rows[one], rows[other]
+
+    def __init__(self, spans: Spans, least: int, person: Ints | None = None) -> None:
+        """Sort the spans that are long enough.
+
+        Args:
+            spans: of anybody, in any order.
+            least: more than zero.
+            person: whose each is, where pairs of one person with himself are to be left out.
+        """
+        rows = np.flatnonzero(spans.end - spans.start >= least)
+        facilities = _distinct(spans.facility[rows])
+        clock = _Clock(spans.start[rows], facilities.size)
+        base = np.searchsorted(facilities, spans.facility[rows]) * clock.width
+        keys = base + clock.number(spans.start[rows])
+        order = np.argsort(keys, kind="stable")
+        rows, keys, base = rows[order], keys[order], base[order]
+        last = np.searchsorted(keys, base + clock.number(spans.end[rows] - least + 1))
+        self.rows = rows
+        self._counts = np.maximum(last - np.arange(1, rows.size + 1), 0)
+        self._ends = np.cumsum(self._counts)
+        self._left_out = np.empty(0, dtype=np.int64)
+        if person is not None:
+            self._left_out = self._of_one_person(base, person[rows])
+
+    @property
+    def size(self) -> int:
+        """Return how many pairs there are."""
+        return int(self._counts.sum()) - self._left_out.size
+
+    def pairs(self, chunk: int = PAIRS_CHUNK) -> Iterator[tuple[Places, Places]]:
+        """Yield (one, other), each pair once, about `chunk` at a time; `one` begins first."""
+        steps = np.empty(0, dtype=np.int32)
+        for part in _parts(self._counts, chunk):
+            counts, ends = self._counts[part], self._ends[part]
+            before, size = int(ends[0] - counts[0]), int(ends[-1] - ends[0] + counts[0])
+            if steps.size < size:
+                steps = np.arange(size, dtype=np.int32)
+            place = np.arange(part.start, part.stop, dtype=np.int32)
+            shift = place + 1 - (ends - counts - before)
+            one, other = np.repeat(place, counts), np.repeat(shift.astype(np.int32), counts)
+            other += steps[:size]
+            low, high = np.searchsorted(self._left_out, [before, before + size])
+            if low < high:
+                left_out = self._left_out[low:high] - before
+                one, other = np.delete(one, left_out), np.delete(other, left_out)
+            yield one, other
+
+    def _of_one_person(self, base: Ints, person: Ints) -> Ints:
+        """Return the numbers of the pairs of one person, in the order of the pairs.
+
+        In the order of place, a person's next span but one is with him only if the next one is.
+        """
+        order = np.lexsort((person, base))  # stable: of one facility and person, by place
+        base, person = base[order], person[order]
+        found = [np.empty(0, dtype=np.int64)]
+        for step in range(1, order.size):
+            same = (person[step:] == person[:-step]) & (base[step:] == base[:-step])
+            one, other = order[:-step][same], order[step:][same]
+            near = other - one <= self._counts[one]
+            if not near.any():
+                break
+            one, other = one[near], other[near]
+            found.append(self._ends[one] - self._counts[one] + other - one - 1)
+        return np.sort(np.concatenate(found))
 
 
 class _Class(NamedTuple):
-    """Spans of about one length, in the order of facility, then start."""
+    """Spans of about one length, by facility, then start; with both ends beside, so that they are read in turn."""
 
     rows: Ints
     keys: Ints
+    start: Ints
+    end: Ints
     longest: int
+
+
+class _Look(NamedTuple):
+    """From where and how far each of the asked looks in a class."""
+
+    stay: _Class
+    first: Ints
+    counts: Ints
+
+    def found(self, part: slice, start: Ints, end: Ints, least: int) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return (place in the part, other, from when to when) of the overlaps of some of the asked.
+
+        Args:
+            part: which of them.
+            start: theirs.
+            end: theirs.
+            least: the shortest overlap.
+        """
+        counts, stay = self.counts[part], self.stay
+        one, place = _expanded(np.arange(counts.size, dtype=np.int64), self.first[part], counts)
+        begin = np.maximum(stay.start[place], start[one])
+        until = np.minimum(stay.end[place], end[one])
+        kept = np.flatnonzero(until - begin >= least)
+        return one[kept], stay.rows[place[kept]], begin[kept], until[kept]
 
 
 class _Clock:
@@ -155,7 +232,10 @@ def _distinct(facility: Ints) -> Ints:
     return np.unique(facility)
 
 
-def _by_class(spans: Spans, rows: Ints) -> Iterator[Ints]:
+def _by_class(spans: Spans, rows: Ints, few: int) -> Iterator[Ints]:
+    if rows.size <= few:
+        yield from [rows] * bool(rows.size)
+        return
     length = spans.end[rows] - spans.start[rows]
     classes = np.maximum(np.ceil(np.log2(length)), _SHORTEST_BITS).astype(np.int8)
     for number in np.flatnonzero(np.bincount(classes)).tolist():

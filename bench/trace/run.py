@@ -63,7 +63,9 @@ MANY: Final = (
 )
 PAIRS: Final = (
     Contender("c", "C sweep (the limit)", "cc -O3, one core, memory touched before", "pairs_c"),
-    Contender("ours", "**ours: arrays**", "`overlaps.pairs_within`, one thread; the pairs are kept", "pairs_ours"),
+    Contender(
+        "ours", "**ours: arrays**", "`overlaps.Together`, numpy, one thread, memory touched before", "pairs_ours"
+    ),
     Contender(
         "spark-1",
         "Spark local[1]: ours",
@@ -121,15 +123,13 @@ def _pairs(plan: Plan, folder: Path, report: Report, say: Say, environ: Mapping[
     _processes(PAIRS, plan, folder, report, say, environ, without)
 
 
-def _growth(plan: Plan, folder: Path, report: Report, say: Say, _: Mapping[str, str], __: str) -> None:
-    """Grow the visits with the places (capped), and in the same places (uncapped)."""
+def _growth(plan: Plan, _: Path, report: Report, say: Say, __: Mapping[str, str], ___: str) -> None:
+    """Grow the visits with the places (capped), and in the same places (uncapped); one town is on disk at a time."""
     found: dict[str, dict[str, dict[str, float]]] = {"capped": {}, "uncapped": {}}
     for factor in GROWTH:
         for name, points in found.items():
             size = Size(int(plan.visits * factor), name == "capped")
-            home = folder / f"{name}-{size.visits}"
-            home.mkdir(mode=0o755)
-            with _stored(home, size, say) as settings:
+            with temporary_folder() as home, _stored(home, size, say) as settings:
                 times = online.whole_times(settings, make_cases(size, RULE, plan.traces))
             points[str(size.visits)] = online.quantiles(times)
             say(f"growth, {name}, {size.visits:,} visits: {points[str(size.visits)]}")

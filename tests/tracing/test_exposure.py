@@ -12,7 +12,7 @@ from tests.tracing import naive_exposure as naive
 from tests.tracing.naive_exposure import MINUTE, Stay
 from tracing.exposure import Cases, Direction, Visits, cwa_spans, find_exposures, most_within_a_day
 from tracing.instants import us_of
-from tracing.overlaps import Spans, overlapping
+from tracing.overlaps import Index, Spans
 from tracing.rulesets import Rule, rule_of
 
 HOUR = 60 * MINUTE
@@ -109,7 +109,7 @@ def test_cases_judged_together_equal_each_judged_alone(town: list[Stay]) -> None
 def test_looking_in_small_parts_finds_the_same_overlaps(town: list[Stay]) -> None:
     visits = columns(town)
     spans = Spans(visits.facility, visits.check_in, visits.check_out)
-    whole, parts = overlapping(spans, spans), overlapping(spans, spans, chunk=3)
+    whole, parts = Index(spans).overlaps(spans), Index(spans).overlaps(spans, chunk=3)
     assert [column.tolist() for column in whole] == [column.tolist() for column in parts]
 
 

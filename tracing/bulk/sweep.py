@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tracing.bulk.weeks import overlaps_by_week, touched, week_of
 from tracing.exposure import Direction, Flags, Ints, Visits, counted, other_spans
-from tracing.overlaps import Spans, pairs_within
+from tracing.overlaps import Spans, Together
 from tracing.rulesets import Rule
 
 ENTRY: Final = (
@@ -114,13 +114,19 @@ def pairs(batches: Iterable[Any], rule: Rule, week: int) -> Iterator[Any]:
     table = _whole(batches)
     if table is None:
         return
-    spans, person, place = _spans(table), _numbers(table.column("person")), _order(table.column("visit"))
-    columns = {name: table.column(name).combine_chunks() for name in ("facility", "visit", "person")}
-    for one, other in pairs_within(spans, max(1, rule.minutes_us)):
-        keep = (person[one] != person[other]) & (week_of(spans.start[other]) == week)
+    spans = _spans(table)
+    together = Together(spans, max(1, rule.minutes_us), _numbers(table.column("person")))
+    rows = together.rows
+    start_of, end_of, order = spans.start[rows], spans.end[rows], _order(table.column("visit"))[rows]
+    columns = {
+        name: table.column(name).combine_chunks().take(pa.array(rows)) for name in ("facility", "visit", "person")
+    }
+    is_begun = week_of(start_of) == week
+    for one, other in together.pairs():
+        keep = is_begun[other]
         first, later = one[keep], other[keep]
-        start, end = spans.start[later], np.minimum(spans.end[first], spans.end[later])
-        swapped = place[first] > place[later]
+        start, end = start_of[later], np.minimum(end_of[first], end_of[later])
+        swapped = order[first] > order[later]
         sides = [pa.array(np.where(swapped, *two)) for two in ((later, first), (first, later))]
         ids = [columns[name].take(side) for name in ("visit", "person") for side in sides]
         yield _batch([columns["facility"].take(sides[0]), *ids, pa.array(start), pa.array(end)], PAIR)

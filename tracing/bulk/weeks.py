@@ -38,8 +38,6 @@ def overlaps_by_week(ones: Spans, one_week: Ints, others: Spans, other_week: Int
     code = facility.astype(np.int64) * weeks.size + week
     size = ones.start.size
     index = Index(Spans(code[size:], others.start, others.end))
-    one, other = index.overlapping(Spans(code[:size], ones.start, ones.end))
-    start = np.maximum(ones.start[one], others.start[other])
-    end = np.minimum(ones.end[one], others.end[other])
+    one, other, start, end = index.overlaps(Spans(code[:size], ones.start, ones.end))
     kept = week_of(start) == one_week[one]
     return one[kept], other[kept], start[kept], end[kept]
