@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +24,7 @@ from ops.embedded.jars import cache_dir, kafka_version, missing_jars
 from ops.health import NO_ANSWER, WORKERS, gate_trouble, worker_troubles
 from ops.migrate import current_revision, newest_revision
 from ops.positions import read_stands
+from ops.retained import read_stand
 from ops.services import ROOT, gate_url
 from ops.slots import slots_here
 from ops.spark import NO_JDK, NO_SPARK, find_jdk
@@ -58,6 +60,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         lambda: _broker(running),
         lambda: _database(running),
         lambda: _positions(running),
+        lambda: _retention(running),
         _optional_java,
         _optional_maven,
     ]
@@ -228,6 +231,17 @@ def _positions(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject=f"{stand.topic} {stand.partition}", state="wrong", says=stand.loss, remedy=remedy)
     lag = sum(stand.lag for stand in stands if not stand.loss)
     yield Finding(subject="folds", state="well", says=f"{lag} records wait in {len(stands)} partitions")
+
+
+def _retention(settings: Settings) -> Iterator[Finding]:
+    if not settings.database or current_revision(settings) != newest_revision():
+        return
+    stand = read_stand(settings, datetime.now(UTC))
+    if stand.is_late:
+        says = f"{stand.horizon}, last run {stand.ran_at:%Y-%m-%d}: older scans and visits are still here"
+        yield Finding(subject="horizon", state="note", says=says, remedy="run `jejak retention run`")
+    else:
+        yield Finding(subject="horizon", state="well", says=f"{stand.horizon}, last run {stand.ran_at:%Y-%m-%d}")
 
 
 def _optional_java() -> Iterator[Finding]:

@@ -45,6 +45,11 @@ def relay_trouble(settings: Settings) -> str:
     return _stillness(settings, "relay") or "; ".join(waiting)
 
 
+def retention_trouble(settings: Settings) -> str:
+    """Return why the retention of this home does not work; empty: it does."""
+    return _trouble(settings, "retention")
+
+
 def _trouble(settings: Settings, name: str) -> str:
     why = _said(settings, name)
     return _stillness(settings, name) or (f"{name} {why}" if why else "")

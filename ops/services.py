@@ -22,7 +22,8 @@ def service_groups(settings: Settings) -> list[list[Service]]:
     traces = _service(settings, "traces", "worker", "traces")
     standing = _service(settings, "standing", "worker", "standing")
     plausibility = _service(settings, "plausibility", "plausibility")
-    folds = [*visits, traces, standing, plausibility]
+    retention = _service(settings, "retention", "retention", "run", "--daily")
+    folds = [*visits, traces, standing, plausibility, retention]
     return [[_service(settings, "gate", "gate")], folds, [_service(settings, "relay", "relay")]]
 
 

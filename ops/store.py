@@ -20,7 +20,8 @@ from tracing.store import Connection, Cursor
 SUPERUSER = "postgres"
 OWNER = "jejak_owner"
 OPERATOR = "jejak_ops"
-SERVICE_ROLES = (*(f"jejak_{service}" for service in SERVICES), OPERATOR)
+RETENTION = "jejak_retention"
+SERVICE_ROLES = (*(f"jejak_{service}" for service in SERVICES), OPERATOR, RETENTION)
 SERVER_LOCK = 0x4A454A414C  # any number; of the database `postgres`, where everyone who takes it is connected
 TEMPORARY_ROLES = ("jejak_visits", "jejak_traces")  # they stage new records in a temporary table
 

@@ -18,6 +18,8 @@ from portal import store
 from portal.bodies import HourBand
 from portal.dispatch import Dispatch, Told
 from portal.gathering import Gathering
+from portal.horizon import Horizon
+from portal.horizon.store import read_horizon
 from portal.identity import Subject, Vault, open_vault
 from portal.kept import Kept, Waiting
 from portal.keys import Keyring, Principal, refuse_demo
@@ -62,6 +64,7 @@ class Desk:
         self.settings = settings
         self.measures = measures
         self.register = Register(lambda: self.read(store.list_facilities))
+        self.horizon = Horizon(lambda: self.read(read_horizon))
         self.keyring = Keyring(self._find_key, settings.rate_per_minute)
         self.public_occupancy: Kept[str] = Kept()
         self.public_hours: Kept[list[HourBand]] = Kept()

@@ -4,7 +4,7 @@ One bad scan of a batch fails alone. After 503 the caller sends all again with t
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -85,7 +85,7 @@ async def _take_one(desk: Desk, principal: Principal, data: bytes) -> ScanAnswer
     now = datetime.now(UTC)
     try:
         body = read_body(ScanBody, data)
-        await desk.register.know((body.facility_id,))
+        await _know(desk, principal, (body.facility_id,))
         scan = check(desk, principal, body, now)
     except BadInput:
         desk.measures.count_scans(accepted=0, invalid=1)
@@ -138,12 +138,13 @@ def check_scan(body: ScanBody, principal: Principal, facility: FacilityRow | Non
 
 
 def check(desk: Desk, principal: Principal, body: ScanBody, now: datetime) -> Checked:
-    """Return the scan as it can be sent; the desk's register knows its facility already.
+    """Return the scan as it can be sent; the desk's register knows its facility already, and an import the horizon.
 
     Raises:
         BadInput: names the field, never its value.
     """
     facility = check_scan(body, principal, desk.register.get(body.facility_id), now)
+    desk.horizon.check(body.at)
     who = body.subject
     return Checked(body, normalise(who.type, who.value, who.district, demo=desk.settings.demo), facility)
 
@@ -189,8 +190,14 @@ async def _judge_all(
     desk: Desk, principal: Principal, items: Sequence[bytes | msgspec.Raw], now: datetime
 ) -> list[Checked | BadInput]:
     bodies = [_read(item) for item in items]
-    await desk.register.know({body.facility_id for body in bodies if isinstance(body, ScanBody)})
+    await _know(desk, principal, {body.facility_id for body in bodies if isinstance(body, ScanBody)})
     return [body if isinstance(body, BadInput) else _judge(desk, principal, body, now) for body in bodies]
+
+
+async def _know(desk: Desk, principal: Principal, facilities: Iterable[str]) -> None:
+    await desk.register.know(facilities)
+    if principal.role == "import":
+        await desk.horizon.know()
 
 
 def _read(item: bytes | msgspec.Raw) -> ScanBody | BadInput:

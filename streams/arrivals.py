@@ -14,6 +14,7 @@ from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
 from streams.batches import Record
 from streams.store import Dead
+from tracing.fast import NO_HORIZON
 from tracing.instants import us_of
 from tracing.records import SeenScan, scan_body
 from tracing.rows import DecisionKey, Facility, ScanKey, dashed
@@ -22,6 +23,7 @@ Identity: TypeAlias = ScanKey | DecisionKey
 Body: TypeAlias = bytes | tuple[int, str, str]  # what the client sent, as it is compared
 
 UNKNOWN_FACILITY: Final = "field facility_id: is not a facility we know"
+TOO_OLD: Final = "too_old"  # before the horizon: what it would be paired with was dropped
 OTHER_BODY: Final = "field scan_id: is that of an earlier record with another body"
 _codec: Codec[Scan | ScanDecision] = Codec(Scan, ScanDecision)
 
@@ -39,9 +41,21 @@ class Arrival(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_arrivals(
-    records: Sequence[Record], partition: int, partitions: int, facility_of: Callable[[str], Facility | None]
+    records: Sequence[Record],
+    partition: int,
+    partitions: int,
+    facility_of: Callable[[str], Facility | None],
+    horizon: int = NO_HORIZON,
 ) -> tuple[list[Arrival], list[Dead]]:
-    """Return the records that can be used, and those that cannot; both in the order of the log."""
+    """Return the records that can be used, and those that cannot; both in the order of the log.
+
+    Args:
+        records: of the batch, in the order of the log.
+        partition: whose they are.
+        partitions: how many there are.
+        facility_of: which facility an id names.
+        horizon: of the partition; what happened before it was dropped, and cannot be added to any more.
+    """
 
     def is_here(person_id: str) -> bool:
         return partition_of(person_id, partitions) == partition
@@ -50,9 +64,14 @@ def read_arrivals(
     dead: list[Dead] = []
     for record, event in zip(records, _codec.decode_all([record.value or b"" for record in records]), strict=True):
         try:
-            arrivals.append(_arrival(record, event, is_here, facility_of))
+            arrival = _arrival(record, event, is_here, facility_of)
         except InvalidEvent as error:
             dead.append(Dead(record.offset, record.value, str(error)))
+            continue
+        if horizon != NO_HORIZON and _is_before(arrival, horizon):
+            dead.append(Dead(record.offset, record.value, TOO_OLD))
+        else:
+            arrivals.append(arrival)
     return arrivals, dead
 
 
@@ -109,6 +128,13 @@ def _arrival(
         return Arrival(record.offset, accepted_at, value, event, identity, body, None)
     seen = _seen(event, person, facility_of(event.facility_id))
     return Arrival(record.offset, accepted_at, value, event, (person, event.scan_id), scan_body(event, seen.at), seen)
+
+
+def _is_before(arrival: Arrival, horizon: int) -> bool:
+    if arrival.seen is not None:
+        return arrival.seen.at < horizon
+    assert isinstance(arrival.event, ScanDecision)
+    return us_of(arrival.event.scan_at) < horizon
 
 
 def _seen(scan: Scan, person: str, facility: Facility | None) -> SeenScan:

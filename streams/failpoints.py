@@ -45,8 +45,21 @@ TRACES: Final = (
 )
 STANDING: Final = ("positions locked", "positions moved", "run done", "alerts left", "commit sent", "committed")
 RELAY: Final = ("rows taken", "events sent", "events confirmed", "rows marked")
+RETENTION: Final = (
+    "horizon moved",
+    "due found",
+    "positions locked",
+    "history read",
+    "scans dropped",
+    "visits dropped",
+    "carries written",
+    "totals written",
+    "due done",
+    "commit sent",
+    "committed",
+)
 STATEMENT: Final = "statement"
-NAMES: Final = frozenset((*FOLD, *TRACES, *STANDING, *RELAY, STATEMENT))
+NAMES: Final = frozenset((*FOLD, *TRACES, *STANDING, *RELAY, *RETENTION, STATEMENT))
 ANSWER_S: Final = 0.001  # about what a commit takes: it may be answered or not, we never saw it
 
 

@@ -57,7 +57,7 @@ class Touching:
         """Take the changes of several partitions at once: a trace that all of them touch is run once."""
         changes: list[VisitChange] = []
         results = []
-        for source, records in parts:
+        for source, records, _ in parts:
             dead = []
             for record in records:
                 try:

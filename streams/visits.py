@@ -24,8 +24,8 @@ from streams.tidings import Tiding, facility_counts, visit_changes
 from tracing import store
 from tracing.counts import Counts, FacilityHour, add
 from tracing.difference import Difference
-from tracing.fast import NEW, State, follow, is_in_order
-from tracing.histories import histories
+from tracing.fast import NEW, NO_HORIZON, State, follow, is_in_order
+from tracing.histories import NO_CARRY, histories
 from tracing.keys import is_short, visit_key
 from tracing.records import SeenScan
 from tracing.rows import Facility, undashed
@@ -68,7 +68,7 @@ class VisitFold:
 
     def fold_all(self, cur: Cursor, parts: Sequence[Part]) -> list[Result]:
         """Fold the records of several partitions with the same statements; one result per partition."""
-        read = [self._read(cur, source, records) for source, records in parts]
+        read = [self._read(cur, part) for part in parts]
         arrivals = [arrival for some, _ in read for arrival in some]
         reach("records read")
         states = self._tables.read_states(cur, {arrival.identity[0] for arrival in arrivals})
@@ -90,8 +90,9 @@ class VisitFold:
             results.append(Result(applied, duplicate, [*dead, *contradicting]))
         return results
 
-    def _read(self, cur: Cursor, source: Source, records: Sequence[Record]) -> tuple[list[Arrival], list[Dead]]:
-        known = partial(read_arrivals, records, source.partition, self._partitions, self._by_id.get)
+    def _read(self, cur: Cursor, part: Part) -> tuple[list[Arrival], list[Dead]]:
+        number = part.source.partition
+        known = partial(read_arrivals, part.records, number, self._partitions, self._by_id.get, part.horizon)
         arrivals, dead = known()
         if any(letter.reason == UNKNOWN_FACILITY for letter in dead):
             self._learn_facilities(cur)  # it may have been added since we looked
@@ -180,7 +181,8 @@ class VisitFold:
                 differences[person], rows[person] = follow(state, scans, self._by_no, self._stays)
         others = {identity[0] for identity in new} - in_order.keys()
         if others:
-            self._follow_history(cur, others, new, differences, rows)
+            is_cut = any(part.horizon != NO_HORIZON for part in parts)
+            self._follow_history(cur, others, new, differences, rows, is_cut=is_cut)
         self._write_visits(cur, differences.values())
         self._tables.write_states(cur, rows, states)
         reach("states written")
@@ -193,6 +195,8 @@ class VisitFold:
         new: set[Identity],
         differences: dict[str, Difference],
         rows: dict[str, State],
+        *,
+        is_cut: bool,
     ) -> None:
         """Take the general path: all there is of these persons is read, and their rows are made anew."""
         scans = self._tables.read_scans(cur, persons)
@@ -200,11 +204,11 @@ class VisitFold:
             self._learn_facilities(cur)
         decisions = self._tables.decision_bodies(cur, persons)
         visits = self._tables.read_visits(cur, persons, self._by_no)
+        carries = self._tables.read_carries(cur, persons) if is_cut else NO_CARRY
         reach("history read")
         rows |= dict.fromkeys(persons, WAITING)
-        for one in histories(scans, decisions, visits):
-            person = one.scans[0].person
-            differences[person], rows[person] = one.folded(new, self._by_no, self._stays)
+        for one in histories(scans, decisions, visits, carries):
+            differences[one.person], rows[one.person] = one.folded(new, self._by_no, self._stays)
 
     def _write_visits(self, cur: Cursor, differences: Iterable[Difference]) -> None:
         gone = [visit for one in differences for visit in one.gone]
@@ -228,7 +232,7 @@ class VisitFold:
         hours = self._tables.add_counts(cur, {shard: _summed(theirs) for shard, theirs in of_partition.items()})
         reach("counts added")
         left: list[tuple[Source, str, list[Tiding]]] = []
-        for source, records in parts:
+        for source, records, _ in parts:
             shard, as_of = source.partition, records[-1].offset + 1
             changes = visit_changes(of_partition[shard], self._by_no, self._partitions)
             left.append((source, VISIT.name, changes))

@@ -21,9 +21,10 @@ def check_ledger(snapshot: Snapshot, findings: Findings) -> None:
 
     A fact of a trace (result, request, decision) is stored before its trace is run: a worker killed between the two
     finds it again, and counts it as a duplicate. So of those there are at least `applied` rows, and no more than
-    `applied` and `duplicate` together; of scans and decisions about scans exactly `applied`.
+    `applied` and `duplicate` together; of scans and decisions about scans exactly `applied`. What retention dropped
+    is counted as it went.
     """
-    kept = _kept(snapshot)
+    kept, dropped = _kept(snapshot), snapshot.dropped_letters()
     letters = {(topic, partition): (number, highest) for topic, partition, number, highest in snapshot.dead_letters()}
     accepted = {(row[0], row[1]) for row in snapshot.ask("select topic, partition from lost_range")}
     positions = snapshot.positions()
@@ -31,7 +32,7 @@ def check_ledger(snapshot: Snapshot, findings: Findings) -> None:
         findings.compared(LEDGER)
         place = (position.topic, position.partition)
         number, highest = letters.get(place, (0, -1))
-        _check_position(position, kept.get(place, 0), number, findings)
+        _check_position(position, kept.get(place, 0), number + dropped.get(place, 0), findings)
         # Where a loss was accepted, the position may have gone back to smaller offsets of another log.
         if highest >= position.next_offset and place not in accepted:
             findings.differs(
@@ -46,6 +47,8 @@ def _kept(snapshot: Snapshot) -> Mapping[tuple[str, int], int]:
     for table in ("scan", "scan_decision"):
         for shard, rows in snapshot.rows_by_partition(table).items():
             kept[SCAN.name, shard] = kept.get((SCAN.name, shard), 0) + rows
+    for shard, rows in snapshot.dropped_records().items():
+        kept[SCAN.name, shard] = kept.get((SCAN.name, shard), 0) + rows
     for topic, (table, person) in FACTS.items():
         kept |= {(topic, shard): rows for shard, rows in snapshot.rows_by_partition(table, person).items()}
     return kept

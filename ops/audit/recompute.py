@@ -1,5 +1,6 @@
 """Every visit and count, computed again from the scans by the pure functions, and compared with what is stored.
 
+What retention dropped is not computed again: its counts are the totals it left, its pairing goes on from the carry.
 Persons come one by one, shard by shard: held in memory are one person's rows and one shard's hours.
 """
 
@@ -13,8 +14,10 @@ import msgspec
 from ops.audit.findings import Findings
 from ops.audit.store import Row, Snapshot
 from schemas.partition import partition_of
-from tracing.counts import Counts, FacilityHour, counts_of
-from tracing.instants import hour_text, text_of
+from tracing.carries import resumed_counts
+from tracing.counts import Counts, FacilityHour
+from tracing.fast import NEW, State, decode_state, resumed
+from tracing.instants import hour_text, text_of, utc_of
 from tracing.keys import facility_of, is_short, visit_key
 from tracing.records import SeenScan, latest_decisions
 from tracing.rows import Facility, undashed
@@ -37,6 +40,7 @@ class Person(NamedTuple):
     scans: Sequence[Row]
     decisions: Sequence[Row]
     visits: Sequence[Row]
+    carry: State = NEW  # what is left of those that were dropped
 
 
 class StoredVisit(NamedTuple):
@@ -59,24 +63,32 @@ def check_fold(snapshot: Snapshot, findings: Findings, say: Say) -> None:
     persons = groupby(persons_of(snapshot), key=itemgetter(0))
     ready = next(persons, None)
     for shard in shards:
-        expected: dict[FacilityHour, Counts] = {}
+        expected: dict[FacilityHour, Counts] = {
+            (facility_no, hour): Counts(*numbers) for facility_no, hour, *numbers in snapshot.dropped_counts(shard)
+        }
         if ready is not None and ready[0] == shard:
             for person in ready[1]:
                 visits, seen = recomputed(person, snapshot.facilities, snapshot.stays)
                 compare_visits(person, visits, snapshot.facilities, findings)
-                _tally(expected, counts_of(visits, seen))
+                _tally(expected, resumed_counts(person.carry, visits, seen, snapshot.facilities))
                 scans += len(seen)
                 if scans - reported >= PROGRESS_SCANS:
                     reported = scans
                     say(f"{scans:,} scans recomputed, shard {shard} of {snapshot.partitions}")
             ready = next(persons, None)
         compare_counts(shard, expected, snapshot, findings)
-    findings.note(VISITS, f"from {scans:,} scans")
+    findings.note(VISITS, f"from {scans:,} scans{_since(snapshot)}")
+
+
+def _since(snapshot: Snapshot) -> str:
+    horizons = snapshot.horizons.values()
+    return f" since {utc_of(min(horizons)):%Y-%m-%d}, what was before is carried and in totals" if horizons else ""
 
 
 def persons_of(snapshot: Snapshot) -> Iterator[Person]:
-    """Yield every person who has a scan, a decision or a visit, in the order of (shard, person)."""
-    streams = [_by_person(rows) for rows in (snapshot.scans(), snapshot.decisions(), snapshot.visits())]
+    """Yield every person who has a scan, a decision, a visit or a carry, in the order of (shard, person)."""
+    tables = (snapshot.scans(), snapshot.decisions(), snapshot.visits(), snapshot.carries())
+    streams = [_by_person(rows) for rows in tables]
     heads = [next(stream, None) for stream in streams]
     while True:
         keys = [head[0] for head in heads if head is not None]
@@ -91,7 +103,8 @@ def persons_of(snapshot: Snapshot) -> Iterator[Person]:
                 heads[number] = next(streams[number], None)
             else:
                 rows.append(())
-        yield Person(*key, *rows)
+        scans, decisions, visits, carries = rows
+        yield Person(*key, scans, decisions, visits, decode_state(carries[0][2]) if carries else NEW)
 
 
 def recomputed(person: Person, facilities: Mapping[int, Facility], stays: Stays) -> tuple[list[Visit], list[SeenScan]]:
@@ -116,7 +129,7 @@ def recomputed(person: Person, facilities: Mapping[int, Facility], stays: Stays)
                 latest.get(scan_id),
             )
         )
-    return visits_of(seen, stays), seen
+    return visits_of(seen, stays, resumed(person.carry, person.person, facilities)[0]), seen
 
 
 def compare_visits(

@@ -14,7 +14,7 @@ import psycopg2
 from ops.store import OPERATOR, connect
 from schemas.errors import Conflict, Unavailable
 from schemas.settings import Settings
-from schemas.topics import ALERT_PREFIX
+from schemas.topics import ALERT_PREFIX, SCAN
 from tracing.counts import Counts
 from tracing.rows import Facility
 from tracing.stays import Stays
@@ -63,6 +63,12 @@ class Snapshot:
             cur.execute("set local work_mem = '64MB'")
             self.facilities: dict[int, Facility] = {one.facility_no: one for one in read_facilities(cur)}
             self.stays = Stays(read_stay_rules(cur))
+        self.horizons: dict[int, int] = dict(
+            self.ask(
+                f"select partition, {us('horizon')} from position where topic = %s and horizon is not null",  # noqa: S608 — our own expression
+                SCAN.name,
+            )
+        )
         self._shard = f"(crc32(convert_to(encode(uuid_send({{0}}), 'hex'), 'SQL_ASCII')) % {self.partitions})::int"
 
     @property
@@ -109,6 +115,30 @@ class Snapshot:
             " order by 1, v.person",
         )
 
+    def carries(self) -> Iterator[Row]:
+        """Yield (shard, person, state) of whom something was dropped that can still be asked for."""
+        return self.stream(
+            "carries",
+            f"select {self._shard.format('person')} as shard, person::text, state from carry"  # noqa: S608 — our own expression
+            " order by 1, carry.person",
+        )
+
+    def dropped_counts(self, shard: int) -> list[Row]:
+        """Return (facility_no, hour, …counts) of what was dropped of one shard."""
+        return self.ask(
+            f"select facility_no, {us('hour')}, {_COUNTS} from dropped_hour where shard = %s",  # noqa: S608 — our own expressions
+            shard,
+        )
+
+    def dropped_records(self) -> dict[int, int]:
+        """Return how many scans and decisions of each partition were dropped."""
+        return dict(self.ask("select partition, sum(scans + decisions)::bigint from dropped_day group by 1"))
+
+    def dropped_letters(self) -> dict[tuple[str, int], int]:
+        """Return how many dead letters of each partition of a topic were dropped."""
+        rows = self.ask("select topic, partition, letters from dropped_letter")
+        return {(topic, partition): letters for topic, partition, letters in rows}
+
     def counts(self, shard: int) -> Iterator[Row]:
         """Yield (facility_no, hour, …counts) of one shard."""
         return self.stream(
@@ -126,8 +156,13 @@ class Snapshot:
         )
 
     def shards(self) -> set[int]:
-        """Return the shards that have counts."""
-        return {row[0] for row in self.ask("select distinct shard from facility_hour")}
+        """Return the shards that have counts, or had some of what was dropped."""
+        return {
+            row[0]
+            for row in self.ask(
+                "select distinct shard from facility_hour union select distinct shard from dropped_hour"
+            )
+        }
 
     def positions(self) -> list[Position]:
         """Return the ledger."""

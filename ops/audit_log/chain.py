@@ -1,7 +1,8 @@
 """The hash chain of the audit, computed again: each row's hash covers its words and the hash of the row before.
 
 A row changed, taken out, put in or moved breaks the chain at that row. Rows cut off at the end, or a chain that was
-written anew as a whole, break nothing: only a head that somebody wrote down elsewhere shows them.
+written anew as a whole, break nothing: only a head that somebody wrote down elsewhere shows them. The oldest rows go
+after their time: then the chain begins at an anchor, which a row of the chain itself must name.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Final
 import msgspec
 
 FIRST: Final = b"\x00"  # what stands for the hash before the first row
+TRIMMED: Final = "audit trimmed"  # what `trim_audit` in the database writes
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_US: Final = 1_000_000
 
@@ -28,6 +30,16 @@ class AuditRow(msgspec.Struct, frozen=True):
     reason: str
     previous: bytes
     hash: bytes
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """Where the chain begins."""
+
+    hash: bytes = FIRST  # of the last row that went
+    said_in: int = 0  # the row that says so; 0: none ever went
+
+
+NO_ANCHOR: Final = Anchor()
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -46,17 +58,23 @@ def row_hash(row: AuditRow) -> bytes:
     return sha256(row.previous + json.dumps(words, ensure_ascii=False).encode()).digest()
 
 
-def check_chain(rows: Iterable[AuditRow], *, from_the_first: bool, expected: bytes = b"") -> Verdict:
+def check_chain(
+    rows: Iterable[AuditRow], *, from_the_first: bool, expected: bytes = b"", anchor: Anchor = NO_ANCHOR
+) -> Verdict:
     """Return whether these rows are an unbroken chain.
 
     Args:
         rows: in the order of their ids; read to the first break only.
         from_the_first: they begin with the audit's very first row; else the first one's link back is taken as given.
         expected: a head seen before, which must be among the rows or be what they continue; empty: none is known.
+        anchor: where the first row begins.
     """
-    before, count, seen = (FIRST if from_the_first else None), 0, not expected
+    before, count = (anchor.hash if from_the_first else None), 0
+    seen = not expected or (from_the_first and expected == anchor.hash)
+    said = not anchor.said_in or not from_the_first
     for row in rows:
         wrong = _fault(row, before)
+        said = said or (row.id == anchor.said_in and _says(row, anchor))
         if wrong:
             return Verdict(
                 count, before or b"" if count else b"", f"row {row.id} of {row.at:%Y-%m-%dT%H:%M:%SZ} {wrong}"
@@ -64,9 +82,15 @@ def check_chain(rows: Iterable[AuditRow], *, from_the_first: bool, expected: byt
         seen = seen or row.hash == expected or (count == 0 and not from_the_first and row.previous == expected)
         before, count = row.hash, count + 1
     head = before or b"" if count else b""
+    if not said:
+        return Verdict(count, head, "rows are missing at the beginning: no row of the audit says that they went")
     if not seen:
         return Verdict(count, head, "the expected head is not among the rows: rows were cut off, or written anew")
     return Verdict(count, head)
+
+
+def _says(row: AuditRow, anchor: Anchor) -> bool:
+    return (row.action, row.reason) == (TRIMMED, f"to {anchor.hash.hex()}")
 
 
 def _fault(row: AuditRow, before: bytes | None) -> str:

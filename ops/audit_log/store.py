@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from ops.audit_log.chain import AuditRow
+from ops.audit_log.chain import NO_ANCHOR, Anchor, AuditRow
 from tracing.store import Connection
 
 ROWS_AT_A_TIME = 10_000
@@ -26,3 +26,11 @@ def audit_rows(conn: Connection, since: datetime | None = None) -> Iterator[Audi
         for row in cursor:
             values: list[Any] = [bytes(value) if isinstance(value, memoryview) else value for value in row]
             yield AuditRow(*values)
+
+
+def read_anchor(conn: Connection) -> Anchor:
+    """Return where the chain begins."""
+    with conn.cursor() as cursor:
+        cursor.execute("select last_hash, said_in from audit_anchor order by anchor_id desc limit 1")
+        row = cursor.fetchone()
+        return NO_ANCHOR if row is None else Anchor(bytes(row[0]), row[1])

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ops.audit_log.chain import AuditRow, check_chain
-from ops.audit_log.store import audit_rows
+from ops.audit_log.chain import Anchor, AuditRow, check_chain
+from ops.audit_log.store import audit_rows, read_anchor
 from ops.embedded import running_settings
 from ops.store import OPERATOR, transaction
 from schemas.errors import BadInput
@@ -47,11 +47,11 @@ def verify(settings: Settings, since: datetime | None, expect: str) -> None:
     """Compute the chain again, e.g. `jejak audit-log verify --expect HASH`; exit 1 and the row where it is broken.
 
     Prints the head: write it down elsewhere, and give it with --expect next time. Without it, rows cut off at the end
-    and a chain that was written anew as a whole cannot be seen.
+    and a chain that was written anew as a whole cannot be seen. Rows that went after their time are not missed.
     """
     expected = _hash(expect)
-    with _rows(settings, since) as rows:
-        verdict = check_chain(rows, from_the_first=since is None, expected=expected)
+    with _rows(settings, since) as (rows, anchor):
+        verdict = check_chain(rows, from_the_first=since is None, expected=expected, anchor=anchor)
     if verdict.broken:
         click.echo(f"broken: {verdict.broken}; {verdict.rows} rows before it hold", err=True)
         sys.exit(BROKEN)
@@ -63,15 +63,18 @@ def verify(settings: Settings, since: datetime | None, expect: str) -> None:
 @click.pass_obj
 def export(settings: Settings, since: datetime | None) -> None:
     """Write the rows with their hashes to standard output, one JSON object a line, e.g. `jejak audit-log export`."""
-    with _rows(settings, since) as rows:
+    with _rows(settings, since) as (rows, _):
         for row in rows:
             click.echo(json.dumps(_shown(row), ensure_ascii=False))
 
 
 @contextmanager
-def _rows(settings: Settings, since: datetime | None) -> Iterator[Iterator[AuditRow]]:
+def _rows(settings: Settings, since: datetime | None) -> Iterator[tuple[Iterator[AuditRow], Anchor]]:
     with transaction(running_settings(settings), OPERATOR) as conn:
-        yield audit_rows(conn, since)
+        with conn.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read, read only")
+        anchor = read_anchor(conn)
+        yield audit_rows(conn, since), anchor
 
 
 def _shown(row: AuditRow) -> dict[str, Any]:

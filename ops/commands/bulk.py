@@ -15,6 +15,7 @@ import click
 
 from ops.embedded import running_settings
 from ops.jdbc import fetch_driver, jdbc_of
+from ops.retained import check_kept
 from ops.spark import is_submitted, progress, spark_session
 from ops.store import OPERATOR, transaction
 from portal.store import append_audit
@@ -146,6 +147,7 @@ class _Place:
                 yield sources.of_archive(session, self._archive)
             return
         with transaction(self.database, OPERATOR) as conn:
+            check_kept(conn, touching.start)
             mondays = [week.monday for week in stored_weeks(conn)]
         jars = [] if is_submitted(os.environ) else [self._jdbc_jar or fetch_driver(_say)]
         with self._session(jars) as session:

@@ -85,7 +85,7 @@ def _bodies(random: Random) -> list[tuple[int, bytes]]:
     for who in (f"{random.getrandbits(128):032x}" for _ in range(4)):
         at = START
         for _ in range(random.randint(1, 4)):
-            at += timedelta(minutes=random.choice([3, 40, 300]))
+            at += timedelta(minutes=random.choice([3, 8, 8, 40, 300]))
             events.append(_scan(random, who, at))
     for about in random.sample(events, len(events) // 4):
         assert isinstance(about, Scan)

@@ -6,15 +6,18 @@ something here as they would there.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from operator import add as plus
 from typing import Any, Final
 
 from schemas.errors import Conflict, GapInLog
 from schemas.events import Scan, ScanDecision
+from schemas.partition import partition_of
+from streams.joining.store import Stand
 from streams.store import Dead, Result, Source
 from tracing.counts import Counts, FacilityHour, add
-from tracing.fast import State, decode_state, encode_state
+from tracing.fast import NO_HORIZON, State, decode_state, encode_state
 from tracing.instants import us_of
-from tracing.rows import DecisionKey, Facility, ScanKey, StoredScan, dashed
+from tracing.rows import DecisionKey, Facility, ScanKey, StoredScan, dashed, undashed
 from tracing.stays import DEFAULT_RULES, StayRule
 from tracing.visits import Visit
 
@@ -35,7 +38,11 @@ class Database:
 
     def __init__(self, partitions: int) -> None:
         self.tables: Cluster = {
-            name: {} for name in ("scan", "decision", "visit", "hour", "pairing", "dead", "outbox", "position")
+            name: {}
+            for name in (
+                *("scan", "decision", "visit", "hour", "pairing", "dead", "outbox", "position"),
+                *("horizon", "carry", "dropped hour", "dropped day"),
+            )
         }
         for partition in range(partitions):
             self.tables["position"][partition] = (0, 0, 0, 0)
@@ -51,7 +58,8 @@ class Transaction:
         self._locking = locking
         self.step = step
         self.seen: Cluster = {name: dict(rows) for name, rows in database.tables.items()}
-        self.seen["hour"] = {shard: dict(hours) for shard, hours in self.seen["hour"].items()}
+        for name in ("hour", "dropped hour"):
+            self.seen[name] = {shard: dict(hours) for shard, hours in self.seen[name].items()}
         self._writes: list[Callable[[Cluster], None]] = []
 
     def put(self, table: str, key: object, row: object) -> None:
@@ -117,6 +125,11 @@ class Tables:
         cur.step("read states")
         rows = cur.seen["pairing"]
         return {person: decode_state(rows[person]) for person in persons if person in rows}
+
+    def read_carries(self, cur: Transaction, persons: Collection[str]) -> dict[str, State]:
+        """Return what is left of persons."""
+        rows = cur.seen["carry"]
+        return {person: decode_state(rows[person][0]) for person in persons if person in rows}
 
     def write_states(self, cur: Transaction, states: Mapping[str, State], _: Collection[str]) -> None:
         """Write rows of persons."""
@@ -205,14 +218,77 @@ class Tables:
                 cur.write(lambda tables, row=row: tables["outbox"].__setitem__(len(tables["outbox"]), row))  # type: ignore[misc] # bound
 
 
+class Kept(Tables):
+    """The functions of `streams.retention.store` that a step calls, and those of the fold."""
+
+    def lock(self, cur: Transaction, partition: int) -> int | None:
+        """Return the horizon of a partition, and hold it."""
+        cur.lock([partition])
+        horizon: int | None = cur.seen["horizon"].get(partition)
+        return horizon
+
+    def due(self, cur: Transaction, partition: int, most: int) -> list[str]:
+        """Return persons who have something before the horizon."""
+        horizon, seen = cur.seen["horizon"][partition], cur.seen
+        persons = {key[0] for key, (stored, _) in seen["scan"].items() if stored.at < horizon}
+        persons |= {key[0] for key, row in seen["decision"].items() if row[0] < horizon}
+        persons |= {person for person, (_, until) in seen["carry"].items() if until <= horizon}
+        partitions = len(seen["position"])
+        return sorted(one for one in persons if partition_of(undashed(one), partitions) == partition)[:most]
+
+    def delete_scans(self, cur: Transaction, scans: Sequence[StoredScan], _: int) -> None:
+        """Delete scans."""
+        for scan in scans:
+            cur.remove("scan", (scan.person, scan.scan_id))
+
+    def delete_decisions(self, cur: Transaction, keys: Sequence[DecisionKey]) -> None:
+        """Delete decisions."""
+        for key in keys:
+            cur.remove("decision", key)
+
+    def write_carries(self, cur: Transaction, carries: Mapping[str, tuple[State, int]]) -> None:
+        """Write what is left of persons."""
+        for person, (state, until) in carries.items():
+            cur.put("carry", person, (encode_state(state).decode(), until))
+
+    def delete_carries(self, cur: Transaction, persons: Sequence[str]) -> None:
+        """Delete what was left of persons."""
+        for person in persons:
+            if person in cur.seen["carry"]:
+                cur.remove("carry", person)
+
+    def delete_pairings(self, cur: Transaction, persons: Sequence[str]) -> None:
+        """Forget where pairing stands with persons."""
+        for person in persons:
+            if person in cur.seen["pairing"]:
+                cur.remove("pairing", person)
+
+    def add_hours(self, cur: Transaction, partition: int, counts: Mapping[FacilityHour, Counts]) -> None:
+        """Add what was counted of that which goes."""
+        cur.write(lambda tables: add(tables["dropped hour"].setdefault(partition, {}), counts))
+
+    def add_days(self, cur: Transaction, partition: int, totals: Mapping[int, tuple[int, int, int, int]]) -> None:
+        """Add to the totals of days."""
+        for day, total in totals.items():
+            before = cur.seen["dropped day"].get((partition, day), (0, 0, 0, 0))
+            cur.put("dropped day", (partition, day), tuple(map(plus, before, total)))
+
+    def done(self, cur: Transaction, partition: int, persons: Collection[str]) -> None:
+        """Nobody is noted: who is due is worked out each time."""
+
+
 class MemoryLedger:
     """The positions and dead letters; a `Ledger`."""
 
-    def lock(self, cur: Transaction, sources: Sequence[Source]) -> Mapping[Source, int]:
+    def lock(self, cur: Transaction, sources: Sequence[Source]) -> Mapping[Source, Stand]:
         """Hold partitions until the transaction ends."""
         cur.step("lock positions")
         cur.lock(source.partition for source in sources)
-        return {source: cur.seen["position"][source.partition][0] for source in sources}
+        horizons = cur.seen["horizon"]
+        return {
+            source: Stand(cur.seen["position"][source.partition][0], horizons.get(source.partition, NO_HORIZON))
+            for source in sources
+        }
 
     def bury(self, cur: Transaction, source: Source, dead: Sequence[Dead]) -> None:
         """Keep dead letters."""

@@ -11,6 +11,7 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any, Final
 
+from ops.simulation.horizons import Horizons
 from ops.simulation.tables import Database, Died, MemoryLedger, Tables, Transaction
 from schemas.errors import GapInLog
 from streams.batches import Batch
@@ -196,6 +197,7 @@ class World:
         self._calm = False
         self._loses = False
         self.dealt: list[set[int]] = [set(range(PARTITIONS)), set()]
+        self.horizons = Horizons(self.database, log)
         self.workers = [Worker(self, number) for number in range(WORKERS)]
         for worker in self.workers:
             worker.seek()
@@ -216,9 +218,11 @@ class World:
             worker.crash_at = -1
             if worker.stale:
                 worker.seek()
-        for _ in range(STEPS_MAX):
+        for moment in range(STEPS_MAX):
             if self._is_done():
+                self.horizons.finish()
                 return
+            self.horizons.go_on(moment)
             for worker in self.workers:
                 for partition in worker.can_fetch()[:1]:
                     worker.fetch(partition, 4)
@@ -268,6 +272,7 @@ class World:
                 )  # fmt: skip
             if worker.stale:
                 made.append((f"{name} notices", worker.seek))
+        made += self.horizons.actions()
         made.append(("the next commit's answer is lost", lambda: setattr(self, "_loses", True)))
         made += [(f"the group deals {first}", lambda first=first: self._deal(first)) for first in ({0, 1}, {0}, set())]  # type: ignore[misc] # bound
         return made

@@ -29,6 +29,7 @@ _OWN: Final[dict[str, str]] = {
         " v.check_out_estimated, v.role, v.zones from every_visit v left join facility f on f.facility_no = v.key >> 3"
         " where person = %(person)s order by check_in, check_out"
     ),
+    "carried": "select c.state, c.until from carry c where person = %(person)s",  # of what has been let go
     "test_results": (
         "select result_id, laboratory, lab_ref, test, result, status, specimen_at, reported_at, date_onset,"
         " date_isolation, case_id from test_result where person = %(person)s order by reported_at, result_id"

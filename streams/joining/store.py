@@ -30,6 +30,7 @@ from streams.store import (
     write_dead,
 )
 from streams.watchdog import RUN_MAX_S
+from tracing.fast import NO_HORIZON
 from tracing.store import Connection, Cursor
 
 
@@ -38,6 +39,14 @@ class Part(NamedTuple):
 
     source: Source
     records: Sequence[Record]
+    horizon: int = NO_HORIZON  # of the partition, known once its position is locked
+
+
+class Stand(NamedTuple):
+    """Where a partition stands."""
+
+    next_offset: int
+    horizon: int = NO_HORIZON
 
 
 class Together(Work, Protocol):
@@ -50,8 +59,8 @@ class Together(Work, Protocol):
 class Ledger(Protocol):
     """Where the positions and dead letters are."""
 
-    def lock(self, cur: Cursor, sources: Sequence[Source]) -> Mapping[Source, int]:
-        """Return the next offset of each partition, locked until the transaction ends."""
+    def lock(self, cur: Cursor, sources: Sequence[Source]) -> Mapping[Source, Stand]:
+        """Return where each partition stands, locked until the transaction ends."""
 
     def bury(self, cur: Cursor, source: Source, dead: Sequence[Dead]) -> None:
         """Keep the records that cannot be used."""
@@ -120,17 +129,22 @@ class JoiningStore(BatchStore):
             if is_ours(error):
                 raise
             for part in parts:  # one of them holds the record that is refused: each finds out alone
-                self._apply(*part)
+                self._apply(part.source, part.records)
 
     def _attempt_all(self, conn: Connection, parts: Sequence[Part]) -> None:
         for source, result in in_transaction(conn, lambda cur: fold_parts(cur, parts, self._work, self)):
             self._count(source, result)
 
-    def lock(self, cur: Cursor, sources: Sequence[Source]) -> Mapping[Source, int]:
-        """Return the next offset of each partition, locked until the transaction ends."""
-        positions = lock_positions(cur, sources, self._cluster_id)
-        self.progress.done.update(positions.items())
-        return positions
+    def _fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
+        """Do for one partition what is done for several."""
+        done = fold_parts(cur, [Part(source, records)], self._work, self)
+        return done[0][1] if done else Result(0, 0, ())
+
+    def lock(self, cur: Cursor, sources: Sequence[Source]) -> Mapping[Source, Stand]:
+        """Return where each partition stands, locked until the transaction ends."""
+        stands = lock_positions(cur, sources, self._cluster_id)
+        self.progress.done.update((source, stand.next_offset) for source, stand in stands.items())
+        return stands
 
     def bury(self, cur: Cursor, source: Source, dead: Sequence[Dead]) -> None:
         """Keep the records that cannot be used."""
@@ -147,35 +161,42 @@ def fold_parts(cur: Cursor, parts: Sequence[Part], work: Together, ledger: Ledge
     The order of the steps is the protocol: lock, drop what is folded, fold, move the positions by compare-and-set.
     `jejak simulate` runs this very function against a database in memory.
     """
-    positions = ledger.lock(cur, [part.source for part in parts])
+    stands = ledger.lock(cur, [part.source for part in parts])
     reach("positions locked")
-    due = [Part(source, due_records(records, positions[source])) for source, records in parts]
+    due = [
+        Part(source, due_records(records, stands[source].next_offset), stands[source].horizon)
+        for source, records, _ in parts
+    ]
     due = [part for part in due if part.records]
     if not due:
         return []
     results = work.fold_all(cur, due)
-    for (source, records), result in zip(due, results, strict=True):
-        check_sum(records, result)
-        ledger.bury(cur, source, result.dead)
+    for part, result in zip(due, results, strict=True):
+        check_sum(part.records, result)
+        ledger.bury(cur, part.source, result.dead)
     reach("dead letters written")
     ledger.advance(cur, [(part.source, part.records[0].offset, one) for part, one in zip(due, results, strict=True)])
     reach("positions moved")
     return [(part.source, one) for part, one in zip(due, results, strict=True)]
 
 
-def lock_positions(cur: Cursor, sources: Sequence[Source], cluster_id: str) -> dict[Source, int]:
-    """Return the next offset of each partition, as `lock_position` does; in one order in every process."""
+def lock_positions(cur: Cursor, sources: Sequence[Source], cluster_id: str) -> dict[Source, Stand]:
+    """Return where each partition stands, locked as `lock_position` does; in one order in every process."""
     cur.execute(
-        "select topic, partition, cluster_id, next_offset from position"
+        "select topic, partition, cluster_id, next_offset, (extract(epoch from horizon) * 1000000)::bigint"
+        " from position"
         " join unnest(%s, %s) as asked (topic, partition) using (topic, partition)"
         " order by topic, partition for update of position",
         ([source.topic for source in sources], [source.partition for source in sources]),
     )
-    found = {Source(topic, partition): (cluster, at) for topic, partition, cluster, at in cur.fetchall()}
+    clusters, found = {}, {}
+    for topic, partition, cluster, at, horizon in cur.fetchall():
+        clusters[topic, partition] = cluster
+        found[Source(topic, partition)] = Stand(int(at), NO_HORIZON if horizon is None else horizon)
     for source in sources:
-        if found.get(source, ("", 0))[0] != cluster_id:
+        if clusters.get(source) != cluster_id:
             raise another_cluster(source)
-    return {source: int(at) for source, (_, at) in found.items()}
+    return found
 
 
 def advance_all(cur: Cursor, moves: Sequence[tuple[Source, int, Result]]) -> None:

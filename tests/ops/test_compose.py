@@ -39,7 +39,7 @@ def test_a_misspelled_key_would_be_found() -> None:
 
 
 def test_each_service_of_ours_is_there() -> None:
-    assert set(OURS) == {*ONCE, "gate", "relay", "visits", "traces", "standing", "plausibility"}
+    assert set(OURS) == {*ONCE, "gate", "relay", "visits", "traces", "standing", "plausibility", "retention"}
     assert set(SERVICES) - set(OURS) == {"kafka-1", "kafka-2", "kafka-3", "postgres"}
 
 
@@ -88,9 +88,10 @@ def test_secret_files_are_those_that_the_command_makes(tmp_path: Path) -> None:
 
 
 def test_a_service_holds_no_other_services_password() -> None:
-    for name in ("gate", "relay", "visits", "traces", "standing", "plausibility"):
+    for name in ("gate", "relay", "visits", "traces", "standing", "plausibility", "retention"):
         files = {secret["target"] for secret in OURS[name]["secrets"]}
-        assert {file for file in files if "/kafka/" in file} == {f"/run/secrets/kafka/{name}"}
+        of_kafka = set() if name == "retention" else {f"/run/secrets/kafka/{name}"}
+        assert {file for file in files if "/kafka/" in file} == of_kafka
         assert {file for file in files if "/database/" in file} == {f"/run/secrets/database/jejak_{name}"}
         assert name == "gate" or not any("/vault/" in file for file in files)
 

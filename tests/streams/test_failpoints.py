@@ -12,7 +12,7 @@ from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
 from schemas.settings import Settings
 from streams.batches import Batch
-from streams.failpoints import FOLD, NAMES, RELAY, STANDING, STATEMENT, TRACES, arm
+from streams.failpoints import FOLD, NAMES, RELAY, RETENTION, STANDING, STATEMENT, TRACES, arm
 from streams.joining.store import JoiningStore
 from tests.streams.conftest import Fold
 from tests.streams.expected import expected_visits_and_counts, ledger_holds, stored_visits_and_counts
@@ -117,7 +117,7 @@ def test_an_unknown_place_is_a_bug_of_the_test() -> None:
     with pytest.raises(AssertionError):
         arm("nowhere")
     arm("")
-    assert {*FOLD, *TRACES, *STANDING, *RELAY, STATEMENT} == NAMES
+    assert {*FOLD, *TRACES, *STANDING, *RELAY, *RETENTION, STATEMENT} == NAMES
 
 
 def _dies(settings: Settings, place: str, *command: str) -> None:

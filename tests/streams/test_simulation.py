@@ -3,17 +3,23 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 import streams.visits
+import tracing.carries
 from ops.commands.simulate import simulate
+from ops.simulation.horizons import Horizons
 from ops.simulation.search import Failure, search
-from ops.simulation.tables import Database, MemoryLedger, Transaction
+from ops.simulation.tables import Database, Kept, MemoryLedger, Transaction
 from ops.simulation.world import Protocol, Worker
+from streams.arrivals import read_arrivals
 from streams.intake import Intake
 from streams.joining.store import Part, fold_parts
 from streams.store import Result, Source
+from tracing.stays import Stays
+from tracing.visits import Carry, settled
 
 SCHEDULES = 2_000
 FOUND_WITHIN = 600
@@ -58,9 +64,9 @@ class NothingIsDropped(Protocol):
     def fold(self, cur: Any, parts: Sequence[Part], work: Any) -> object:
         positions = self.ledger.lock(cur, [part.source for part in parts])
         results = work.fold_all(cur, parts)
-        for (source, _), one in zip(parts, results, strict=True):
+        for (source, *_), one in zip(parts, results, strict=True):
             self.ledger.bury(cur, source, one.dead)
-            self.ledger.advance(cur, [(source, positions[source], one)])
+            self.ledger.advance(cur, [(source, positions[source].next_offset, one)])
         return results
 
 
@@ -126,6 +132,66 @@ def test_two_transactions_of_one_worker_are_open_at_once_in_many_schedules(monke
 def test_a_late_scan_taken_for_one_in_order_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams.visits, "is_in_order", lambda *_: True)
     assert isinstance(search(iter(range(FOUND_WITHIN))), Failure)
+
+
+def lost(*_: object) -> None:
+    """Write nothing."""
+
+
+def without_the_exit(carry: Carry, horizon: int, stays: Stays) -> Carry:
+    return msgspec.structs.replace(settled(carry, horizon, stays), exit_facility=None)
+
+
+def without_what_was_ignored(carry: Carry, horizon: int, stays: Stays) -> Carry:
+    kept = settled(carry, horizon, stays)
+    return kept if kept.opened is None else msgspec.structs.replace(kept, latest=kept.opened.at)
+
+
+def without_the_end_before(carry: Carry, horizon: int, stays: Stays) -> Carry:
+    return msgspec.structs.replace(settled(carry, horizon, stays), previous_end=None)
+
+
+@pytest.mark.parametrize("bug", [without_the_exit, without_what_was_ignored, without_the_end_before])
+def test_a_carry_that_lacks_something_is_found(
+    monkeypatch: pytest.MonkeyPatch, bug: Callable[[Carry, int, Stays], Carry]
+) -> None:
+    monkeypatch.setattr(tracing.carries, "settled", bug)
+    assert isinstance(search(iter(range(5 * FOUND_WITHIN))), Failure)
+
+
+def test_a_carry_that_is_not_written_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Kept, "write_carries", lost)
+    assert isinstance(search(iter(range(FOUND_WITHIN))), Failure)
+
+
+def test_a_horizon_that_retention_takes_for_a_microsecond_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Kept.lock
+    monkeypatch.setattr(Kept, "lock", lambda *of: None if (at := right(*of)) is None else at + 1)
+    assert isinstance(search(iter(range(FOUND_WITHIN))), Failure)
+
+
+def test_a_horizon_that_the_fold_takes_for_a_microsecond_later_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams.visits, "read_arrivals", lambda *of: read_arrivals(*of[:4], *[of[4] + 1]))
+    assert isinstance(search(iter(range(FOUND_WITHIN))), Failure)
+
+
+def test_a_fold_that_takes_in_what_is_too_old_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams.visits, "read_arrivals", lambda *of: read_arrivals(*of[:4]))
+    assert isinstance(search(iter(range(FOUND_WITHIN))), Failure)
+
+
+def test_horizons_move_while_records_are_on_their_way_in_many_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[tuple[int, bool]] = []
+    right = Horizons._drop
+
+    def drop(self: Horizons, partition: int) -> int:
+        waits = self._database.tables["position"][partition][0] < len(self._log[partition])
+        steps.append((right(self, partition), waits))
+        return steps[-1][0]
+
+    monkeypatch.setattr(Horizons, "_drop", drop)
+    assert search(iter(range(200))) is None
+    assert sum(persons for persons, waits in steps if waits) > 50
 
 
 def test_the_command_says_how_many_and_ends_with_1_and_the_schedule(monkeypatch: pytest.MonkeyPatch) -> None:
