@@ -31,6 +31,7 @@ from tracing.cases.facts import Case, Result
 from tracing.cases.graph import Edge, graph_of, measures_of
 from tracing.cases.humans import Humans, read_humans
 from tracing.cases.likeness import Known
+from tracing.cases.lost import keep, lost_before
 from tracing.cases.onset import stay_at_onset
 from tracing.cases.proof import read_only_unproven
 from tracing.cases.revision import References, Stored
@@ -129,6 +130,10 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     now, partitions, marks = stored_as.read_marks(cur)
     references = References(cur, case_id)
     before = stored_as.read_candidates(cur, stored.trace_id)
+    lost = lost_before(cur, rule, stored.case) if stored.case.state == "open" else ""
+    if lost and stored.revision:
+        keep(cur, stored.trace_id, lost)
+        return Run(stored.revision, len(before), [], [], round((monotonic() - began) * 1000, 3))
     numbers = rows.dated(cur, _day_of(stored.case))
     seen = _look(cur, rule, stored, numbers)
     after = _candidates(cur, stored.case, seen)
@@ -146,7 +151,7 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
     messages = [_alert_message(alert) for alert in alerts]
     messages += _status_messages(cur, stored, after, partitions)
     header = _header(rule, stored, seen, after, references) | _of_the_case(stored.case, seen, numbers)
-    header |= {"positions": {"scan.v1": marks}, "run_ms": round((monotonic() - began) * 1000, 3)}
+    header |= {"lost_before": lost, "positions": {"scan.v1": marks}, "run_ms": round((monotonic() - began) * 1000, 3)}
     whole = _whole(seen.windows)
     closes_at = whole.end + numbers["late_days_max"] * DAY_US if whole else None
     stored_as.write_trace_row(cur, stored, revision, whole, closes_at, header)

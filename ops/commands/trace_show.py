@@ -88,6 +88,10 @@ def _print(view: TraceView, console: Console) -> None:
     if view.window is not None:
         lines.append(f"rule {view.rule}, revision {view.revision}, trace {view.trace_state}{STALE[view.trace_state]}")
         lines += [_looked_at(zone, window) for zone, window in sorted(view.windows.items())]
+    if view.lost_before:
+        lines.append(
+            f"visits from before {view.lost_before} have been let go: of those days there is only what was found"
+        )
     stay = view.stay_at_onset
     if stay is not None:
         where = f"inpatient of {stay.facility_name} since {stay.admitted}"

@@ -232,3 +232,17 @@ def test_the_plot_is_well_formed_and_has_a_line_for_each_rule_and_tail() -> None
     assert "a<b, visit, tail 30 min" in [element.text for element in root.iter() if element.tag.endswith("text")]
     assert ET.fromstring(plot([])).tag.endswith("svg")  # noqa: S314 — our own
     assert row_of(some[0])[:8] == ("a<b", "visit", 5, 0, 185, 1, 1, 3)
+
+
+def test_what_has_been_let_go_is_asked_about_in_vain_and_said_so(town: Town) -> None:
+    rules = rules_asked([DEFAULT_RULE], [], [], [])
+    town.take(positive(CASE))
+    town.move_horizon("2026-11-01")
+    assert [asked(town, rules, instant)[0].contacts for instant in (None, LONG_AFTER)] == [2, 0]  # it has no scans
+    town.move_horizon("2026-11-09")
+    for instant in (None, LONG_AFTER):
+        with pytest.raises(BadInput, match="field CASE: asks about days before the horizon"):
+            asked(town, rules, instant)
+    town.move_horizon("2026-11-20")
+    with pytest.raises(BadInput, match="field --as-of: is before the horizon"):
+        asked(town, rules, us_of(at("2026-11-14")))

@@ -175,6 +175,16 @@ class Town:
             cur.execute(sql, values)
             return list(cur.fetchall())
 
+    def move_horizon(self, day: str) -> None:
+        """Say that what was before a day has been let go, and let go nothing."""
+        with self.as_role("jejak_owner") as cur:
+            cur.execute(
+                "insert into position (topic, partition, cluster_id, first, next_offset, horizon)"
+                " values ('scan.v1', 0, 'c', 0, 0, %s)"
+                " on conflict (topic, partition) do update set horizon = excluded.horizon",
+                (day,),
+            )
+
     def case(self, person_id: str) -> tuple[Any, ...]:
         """Return id, state, class, who asked and who approved of the person's only case."""
         rows = self.ask(

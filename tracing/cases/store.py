@@ -112,6 +112,7 @@ class TraceView(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[SourceView, ...] = ()
     teams: tuple[TeamView, ...] = ()
     windows: dict[str, tuple[str, str]] = {}  # from when to when, by the time zone of the facilities
+    lost_before: str = ""  # a day: some that the trace looks at lie before it, and their visits have been let go
 
 
 class _Header(msgspec.Struct):
@@ -122,6 +123,7 @@ class _Header(msgspec.Struct):
     isolated_by_zone: bool = False
     stay_at_onset: StayAtOnset | None = None
     windows: dict[str, tuple[str, str]] = {}
+    lost_before: str = ""
 
 
 def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> TraceView:
@@ -174,6 +176,7 @@ def read_trace(conn: Connection, case_id: str, rule: str = DEFAULT_RULE) -> Trac
         sources=sources,
         teams=_teams(contacts),
         windows=header.windows,
+        lost_before=header.lost_before,
     )
 
 

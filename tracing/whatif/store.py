@@ -19,12 +19,14 @@ from tracing.cases.met import merged
 from tracing.cases.places import Stay as FoundStay
 from tracing.cases.revision import read_residence
 from tracing.cases.rows import dated, read_cases, read_facts, us
+from tracing.fast import NEW, resumed
 from tracing.instants import SECOND_US, utc_of
 from tracing.overlaps import Spans
 from tracing.records import SeenScan, latest_decisions
+from tracing.rows import Facility
 from tracing.rulesets import Rule
 from tracing.stays import Stays
-from tracing.store import Cursor, read_stay_rules
+from tracing.store import Cursor, read_carries, read_stay_rules
 from tracing.visits import Visit, visits_of
 from tracing.whatif.replay import Known, Stay, spans_asked
 from tracing.windows import FARTHEST_US, Window, case_window
@@ -37,10 +39,12 @@ def read_known(cur: Cursor, case_id: str, rules: Sequence[Rule]) -> Known:
 
     Raises:
         NotFound: there is no such case.
+        BadInput: some of the days asked about are before the horizon (field `CASE`).
     """
     person, case = _case(cur, case_id)
     places = _places(cur)
     start, end = _around(case, rules)
+    _check_horizon(cur, start)
     own = [_own(stay) for stay in own_visits(cur, person, Window(start, end))]
     return _known(cur, case, own, places, rules, lambda spans: _stored(cur, person, spans))
 
@@ -52,13 +56,14 @@ def read_known_at(cur: Cursor, case_id: str, rules: Sequence[Rule], at: int) -> 
 
     Raises:
         NotFound: there is no such case.
-        BadInput: the case was not known then (field `--as-of`).
+        BadInput: the case was not known then, or what was has been let go (field `--as-of`); as `read_known`.
     """
     person, now = _case(cur, case_id)
     case = _case_at(cur, person, now, at)
     places = _places(cur)
     stays = Stays(read_stay_rules(cur))
     start, end = _around(case, rules)
+    _check_horizon(cur, start, at)
     own = [stay for stay in _paired(cur, [person], places, stays, at) if stay.check_in < end and stay.check_out > start]
 
     def others(spans: Spans) -> list[Stay]:
@@ -66,6 +71,19 @@ def read_known_at(cur: Cursor, case_id: str, rules: Sequence[Rule], at: int) -> 
         return _paired(cur, sorted(persons), places, stays, at)
 
     return _known(cur, case, own, places, rules, others)
+
+
+def _check_horizon(cur: Cursor, start: int, at: int | None = None) -> None:
+    """Refuse what nobody can answer any more; what is carried counts as known at any instant since the horizon."""
+    cur.execute(f"select {us('max(horizon)')} from position where topic = 'scan.v1'")  # noqa: S608 — our own expression
+    (horizon,) = cur.fetchone() or (None,)
+    if horizon is None:
+        return
+    day = f"{utc_of(horizon):%Y-%m-%d}"
+    if at is not None and at < horizon:
+        raise BadInput(f"is before the horizon: scans and visits from before {day} have been let go", field="--as-of")
+    if start < horizon:
+        raise BadInput(f"asks about days before the horizon: visits from before {day} have been let go", field="CASE")
 
 
 def _known(
@@ -128,10 +146,11 @@ def _persons_near(cur: Cursor, spans: Spans, stays: Stays, at: int) -> set[str]:
     """Return who has a scan that can have opened (or, of an orphan, closed) a visit that overlaps one of the spans."""
     longest = max(rule.max_us for rule in stays.rules)
     cur.execute(
-        "select distinct c.person::text from scan c"
+        "select person::text from carry where (state::jsonb -> 2 ->> 1)::int = any(%s)"  # his visit was open then
+        " union select c.person::text from scan c"
         " join unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) as s (facility_no, a, b) using (facility_no)"
         " where c.at between s.a - %s * interval '1 second' and s.b + %s * interval '1 second' and c.accepted_at <= %s",
-        (*_asked(spans), longest // SECOND_US, longest // SECOND_US, utc_of(at)),
+        (spans.facility.tolist(), *_asked(spans), longest // SECOND_US, longest // SECOND_US, utc_of(at)),
     )
     return {row[0] for row in cur.fetchall()}
 
@@ -168,7 +187,13 @@ def _paired(cur: Cursor, persons: Sequence[str], places: Mapping[int, "_Place"],
             scan_id, person, number, kind, time_zone, gate, zone, scanned_at, admitted, role, channel, verdict
         )
         scans[person].append(scan)
-    return [_stay(visit) for theirs in scans.values() for visit in visits_of(theirs, stays)]
+    carries = read_carries(cur, persons)
+    facilities = {number: one.facility for number, one in places.items()}
+    return [
+        _stay(visit)
+        for person in scans.keys() | carries.keys()
+        for visit in visits_of(scans[person], stays, resumed(carries.get(person, NEW), person, facilities)[0])
+    ]
 
 
 def _own(stay: FoundStay) -> Stay:
@@ -185,6 +210,11 @@ def _stay(visit: Visit) -> Stay:
 class _Place(msgspec.Struct, frozen=True):
     place: Place
     kind: str
+
+    @property
+    def facility(self) -> Facility:
+        """The facility as pairing knows it."""
+        return Facility(self.place.facility_no, self.place.facility_id, self.kind, self.place.time_zone)
 
 
 def _places(cur: Cursor) -> dict[int, _Place]:
