@@ -28,6 +28,20 @@ class Kept(Generic[T]):
         return self._answers[key]
 
 
+class Latest(Generic[T]):
+    """Answers of which only the latest is kept for each key: whoever asks for another instant computes it anew."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, tuple[datetime, T]] = {}
+
+    async def get(self, key: str, at: datetime, compute: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer as it was computed for `at`; there must not be many keys."""
+        found = self._answers.get(key)
+        if found is None or found[0] != at:
+            found = self._answers[key] = at, await compute()
+        return found[1]
+
+
 class Waiting:
     """Results sent by this process and perhaps not applied yet, with who sent them; the latest ones only."""
 

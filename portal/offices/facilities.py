@@ -1,7 +1,7 @@
 """Visitors of an area as they are counted today, and who uses the QR codes: from the country down to a facility.
 
 Exact numbers: an office sees those of its own area, the ministry all. Use is worked out from whole days, once in a
-quarter of an hour for each area, however many ask.
+quarter of an hour for each district, however many ask.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,10 @@ from litestar.response import Template
 from portal.accounts.guard import account_of, principal_of
 from portal.bands import last_refresh
 from portal.desk import desk_of
-from portal.kept import Kept
+from portal.kept import Latest
 from portal.keys import EVERYWHERE
 from portal.offices import store
-from portal.offices.own import OVERSEERS, PROVINCE_LENGTH, area_asked, areas_in, is_district, office_page, way_to
+from portal.offices.own import OVERSEERS, PROVINCE_LENGTH, area_asked, is_district, office_page, way_to
 from portal.offices.store import Numbers
 from portal.offices.usage import DAYS, FacilityDays, Judged, Trend, Use, counted, judge_all, trends, week_days
 from portal.regions import name_of, time_zone_of
@@ -164,25 +164,25 @@ async def _numbers(request: WebRequest, area: str) -> list[Numbers]:
 
 
 async def _usage(request: WebRequest, area: str) -> Usage:
-    """Return how an area uses its codes; of the whole country it is asked province by province."""
+    """Return how an area uses its codes; it is asked district by district, as no look-up may take long."""
     now = datetime.now(UTC)
     today = _local(area, now).date()
     bounds = await desk_of(request).read(store.bounds)
     facilities: list[FacilityDays] = []
-    for one in areas_in(EVERYWHERE) if area == EVERYWHERE else [area]:
+    for one in await desk_of(request).read(store.districts_of, area):
         facilities += await _days(request, one, now)
     length = PROVINCE_LENGTH if area == EVERYWHERE else 5
     return Usage(judge_all(facilities, today, bounds), trends(facilities, length), today)
 
 
-async def _days(request: WebRequest, area: str, now: datetime) -> Sequence[FacilityDays]:
-    kept: Kept[list[FacilityDays]] = request.app.state.setdefault("days_of_areas", Kept())
-    today = _local(area, now).date()
+async def _days(request: WebRequest, district: str, now: datetime) -> Sequence[FacilityDays]:
+    kept: Latest[list[FacilityDays]] = request.app.state.setdefault("days_of_districts", Latest())
+    today = _local(district, now).date()
 
     async def compute() -> list[FacilityDays]:
-        return await desk_of(request).read(store.days_of, area, today, DAYS)
+        return await desk_of(request).read(store.days_of, district, today, DAYS)
 
-    return await kept.get(area, last_refresh(now), compute)
+    return await kept.get(district, last_refresh(now), compute)
 
 
 def _local(area: str, now: datetime) -> datetime:

@@ -3,7 +3,6 @@
 What lies elsewhere is answered as what is not there.
 """
 
-from collections.abc import Sequence
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ from litestar.response import Template
 
 from portal.accounts.guard import account_of, signed_in
 from portal.keys import EVERYWHERE, covers
-from portal.regions import name_of, regions_in, time_zone_of
+from portal.regions import name_of, time_zone_of
 from portal.web.pages import WebRequest, page
 from schemas.errors import NotFound
 
@@ -40,13 +39,6 @@ def way_to(own: str, area: str) -> list[str]:
     steps = [EVERYWHERE, area[:PROVINCE_LENGTH], area] if area != EVERYWHERE else [EVERYWHERE]
     found = list(dict.fromkeys(step for step in steps if step == own or covers(own, step)))
     return found or [area]
-
-
-def areas_in(area: str) -> Sequence[str]:
-    """Return the areas one level below: provinces, districts, and none below a district."""
-    if area == EVERYWHERE:
-        return [one.code for one in regions_in()]
-    return [one.code for one in regions_in(area)] if len(area) == PROVINCE_LENGTH else []
 
 
 def is_district(area: str) -> bool:

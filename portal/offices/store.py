@@ -153,6 +153,13 @@ def numbers_of_areas(conn: Connection, area: str, length: int, now: datetime) ->
     )
 
 
+def districts_of(conn: Connection, area: str) -> list[str]:
+    """Return the districts of an area that have a facility."""
+    with conn.cursor() as cursor:
+        cursor.execute(f"select distinct f.district from facility f where {_IN_AREA} order by 1", {"area": area})  # noqa: S608 — constants
+        return [row[0] for row in cursor.fetchall()]
+
+
 def bounds(conn: Connection) -> Bounds:
     """Return from where on the use of QR codes is to be looked after, as of today."""
     with conn.cursor() as cursor:

@@ -1,5 +1,6 @@
 """What offices' pages work out: who uses QR codes, which case comes first, what a reason says in Indonesian. Pure."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.kept import Latest
 from portal.offices.cases import decided, followed, grouped, per_case
 from portal.offices.reasons import reason_in
 from portal.offices.store import Held
@@ -200,3 +202,21 @@ def test_every_circumstance_that_an_alert_names_has_indonesian_words() -> None:
         )
         for told in circumstances([met]):
             assert reason_in("id", told) != told
+
+
+def test_only_the_latest_answer_of_a_district_is_kept() -> None:
+    asked: list[str] = []
+    kept: Latest[str] = Latest()
+
+    def answer(district: str, at: datetime, answer: str) -> str:
+        async def compute() -> str:
+            asked.append(answer)
+            return answer
+
+        return asyncio.run(kept.get(district, at, compute))
+
+    later = AT + timedelta(minutes=15)
+    assert answer("36.71", AT, "one") == answer("36.71", AT, "two") == "one"
+    assert answer("36.03", AT, "three") == "three"
+    assert answer("36.71", later, "four") == answer("36.71", later, "five") == "four"
+    assert asked == ["one", "three", "four"]
