@@ -8,6 +8,7 @@ from litestar.types import ASGIApp
 from portal import alerts, facilities, health, results, scans, traces
 from portal.accounts.accounts import Accounts
 from portal.accounts.mail import sending_mail
+from portal.admissions import admissions
 from portal.desk import Desk
 from portal.openapi import openapi_config
 from portal.plausibility import decisions
@@ -39,6 +40,7 @@ DESKS = (
     facilities.get_occupancy,
     facilities.get_hours,
     vaccinations.post_vaccinations,
+    admissions.post_admissions,
     *visitor.ROUTES,
     health.healthz,
     health.readyz,

@@ -135,8 +135,12 @@ class _Kind(msgspec.Struct, frozen=True, rename="camel"):
     id: str = ""
 
 
+class _Location(msgspec.Struct, frozen=True):
+    name: str = ""
+
+
 class Bundle:
-    """The entries of a bundle, and the patients among them."""
+    """The entries of a bundle, and what references between them lead to."""
 
     def __init__(self, data: bytes) -> None:
         try:
@@ -148,11 +152,11 @@ class Bundle:
         if read.resource_type != "Bundle":
             raise InvalidEvent("is no FHIR bundle", field="resourceType")
         self.entries = list(_entries(read.entry))
-        self._patients: dict[str, Entry] = {}
+        self._named: dict[str, Entry] = {}
         for entry in self.entries:
-            if entry.kind == "Patient":
+            if entry.fault is None:
                 identity = msgspec.json.decode(entry.raw, type=_Kind).id
-                self._patients |= dict.fromkeys(filter(None, (entry.name, identity and f"Patient/{identity}")), entry)
+                self._named |= dict.fromkeys(filter(None, (entry.name, identity and f"{entry.kind}/{identity}")), entry)
 
     def of_kind(self, kind: str) -> Iterator[Entry]:
         """Yield the entries of a kind, and those that cannot be read at all."""
@@ -171,16 +175,22 @@ class Bundle:
             found = next((raw for raw in contained if read_resource(_Kind, bytes(raw)) == wanted), None)
             if found is not None:
                 return read_resource(Patient, bytes(found))
-        elif (entry := self._find(reference.reference)) is not None:
+        elif (entry := self._find("Patient", reference.reference)) is not None:
             return read_resource(Patient, entry.raw)
         if reference.identifier is not None:
             return Patient(identifier=(reference.identifier,), name=(HumanName(text=reference.display),))
         raise BadInput("leads to no Patient of this bundle", field=field)
 
-    def _find(self, reference: str) -> Entry | None:
-        """Return the patient of a reference, also where one of both is a whole address and the other its end."""
+    def place(self, reference: Reference) -> str:
+        """Return the name of a place: as the reference shows it, or as the Location it leads to is called; or none."""
+        entry = self._find("Location", reference.reference)
+        return reference.display or (read_resource(_Location, entry.raw).name if entry is not None else "")
+
+    def _find(self, kind: str, reference: str) -> Entry | None:
+        """Return what a reference leads to, also where one of both is a whole address and the other its end."""
         tail = "/".join(reference.split("/")[-2:])
-        return self._patients.get(reference) or self._patients.get(tail)
+        entry = self._named.get(reference) or self._named.get(tail)
+        return entry if entry is not None and entry.kind == kind else None
 
 
 def read_resource(kind: type[R], raw: bytes) -> R:

@@ -82,12 +82,22 @@ class GateClient:
         """
         return self._ask("POST", path, content=msgspec.json.encode(body))
 
+    def post_file(self, path: str, content: bytes, kind: str) -> Any:  # noqa: ANN401 — JSON
+        """Return the JSON answer of a POST of a file of that media type; errors as `post`."""
+        return self._ask("POST", path, content=content, kind=kind)
+
     def _ask(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        kind: str = "application/json",
     ) -> Any:  # noqa: ANN401 — JSON
         deadline = time.monotonic() + self._give_up_s
         pause = BACKOFF_S
-        headers = {"Content-Type": "application/json"} if content is not None else {}
+        headers = {"Content-Type": kind} if content is not None else {}
         while True:
             why = "does not answer in time"
             try:
