@@ -17,6 +17,7 @@ from portal.places import details, doors, overview, staff
 from portal.plausibility import pages as flags
 from portal.registration import apply, verify
 from portal.registry import rule_page
+from portal.visitor import page as visitor_page
 from portal.web.pages import STATIC, answer_error
 from portal.web.secret_box import SecretBox
 from schemas.errors import JejakError
@@ -41,6 +42,8 @@ def routes() -> Sequence[Any]:
                 *doors.ROUTES,
                 *details.ROUTES,
                 *staff.ROUTES,
+                *rule_page.ROUTES,
+                *visitor_page.ROUTES,
                 *flags.ROUTES,
                 *officer_desk.ROUTES,
                 *late.ROUTES,
@@ -49,7 +52,6 @@ def routes() -> Sequence[Any]:
                 *facilities.ROUTES,
                 *traces.ROUTES,
                 *handing.ROUTES,
-                *rule_page.ROUTES,
             ],
             exception_handlers={JejakError: answer_error, HTTPException: answer_error, Exception: answer_error},
             include_in_schema=False,

@@ -42,12 +42,12 @@ def find_browser() -> str:
 
 
 @contextmanager
-def running_browser() -> Iterator[Browser]:
-    """Run a browser without a window."""
+def running_browser(*more: str) -> Iterator[Browser]:
+    """Run a browser without a window; its camera is a made one, and sees what `more` flags say."""
     path = find_browser()
     with sync_playwright() as playwright:
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        flags += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", *more]
         browser = playwright.chromium.launch(executable_path=path or None, args=flags)
         try:
             yield browser
