@@ -9,10 +9,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from litestar import get, post
 from litestar.response import Redirect, Template
 
-from portal.accounts.guard import account_of
+from portal.accounts.guard import account_of, principal_of
 from portal.desk import desk_of
 from portal.officer import store
 from portal.officer.bodies import LOOK_UPS, EntriesAnswer, LookUpAnswer, LookUpBody
@@ -89,7 +90,8 @@ async def post_entries(request: WebRequest, facility_id: str) -> EntriesAnswer:
     check_own(request, facility_id)
     items = read_entries(await request.body())
     _take(request, quotas_of(request).entries, facility_id, len(items))
-    return await take_entries(desk_of(request), account_of(request), facility_id, items, datetime.now(UTC))
+    principal = msgspec.structs.replace(principal_of(request), role="gate", facility=facility_id)
+    return await take_entries(desk_of(request), account_of(request), principal, items, datetime.now(UTC))
 
 
 ROUTES: Final[tuple[Any, ...]] = (get_own_desk, get_desk, post_look_up, post_entries)

@@ -21,8 +21,6 @@ from schemas.codec import explain
 from schemas.errors import BadInput, InvalidEvent, NotFound
 from schemas.events import Scan, Text
 
-ENTERED_BY_MAX: Final = 128  # of the event's field
-
 _envelope: Final = msgspec.json.Decoder(EntriesBody)
 
 
@@ -49,19 +47,26 @@ def read_entries(data: bytes) -> list[msgspec.Raw]:
 
 
 async def take_entries(
-    desk: Desk, account: Account, facility_id: str, items: Sequence[msgspec.Raw], now: datetime
+    desk: Desk, account: Account, principal: Principal, items: Sequence[msgspec.Raw], now: datetime
 ) -> EntriesAnswer:
     """Return what became of each entry, once Kafka or the table of late ones has those that are good.
 
+    Args:
+        desk: the gate's means.
+        account: the officer.
+        principal: the same as who sends scans of one facility.
+        items: the entries as they came.
+        now: when.
+
     Raises:
+        NotFound: there is no such facility.
         Unavailable: nothing is known of any.
     """
-    facility = await facility_of(desk, facility_id)
+    facility = await facility_of(desk, principal.facility)
     zones = await desk.read(store.zones_of, facility.facility_no)
-    principal = principal_of(account, facility_id, now)
     judged = [_judge(desk, principal, item, zones, now) for item in items]
     good = [one for one in judged if isinstance(one, Judged)]
-    await _keep_late(desk, account, facility, [one for one in good if one.why_late], now)
+    await _keep_late(desk, account, principal, facility.facility_no, [one for one in good if one.why_late], now)
     await accept(desk, principal, [one.scan for one in good if not one.why_late], now)
     desk.measures.count_scans(accepted=len(good), invalid=len(judged) - len(good))
     return EntriesAnswer([_answer(item, one) for item, one in zip(items, judged, strict=True)])
@@ -80,12 +85,6 @@ async def facility_of(desk: Desk, facility_id: str) -> FacilityRow:
     return facility
 
 
-def principal_of(account: Account, facility_id: str, now: datetime) -> Principal:
-    """Return the account as who sends scans of one facility."""
-    named = account.email if len(account.email) <= ENTERED_BY_MAX else account.account_id
-    return Principal(account.account_id, named, "gate", facility_id, "", now)
-
-
 def _judge(
     desk: Desk, principal: Principal, item: msgspec.Raw, zones: Mapping[str, str], now: datetime
 ) -> Judged | BadInput:
@@ -99,17 +98,16 @@ def _judge(
 
 
 async def _keep_late(
-    desk: Desk, account: Account, facility: FacilityRow, late: Sequence[Judged], now: datetime
+    desk: Desk, account: Account, principal: Principal, facility_no: int, late: Sequence[Judged], now: datetime
 ) -> None:
     if not late:
         return
-    principal = principal_of(account, facility.facility_id, now)
     ids = await desk.person_ids([one.scan.subject for one in late])
     events = [(event_of(one.scan, person, principal, now), one.why_late) for one, person in zip(late, ids, strict=True)]
 
     def keep(conn: Connection) -> None:
-        for scan in store.add_late(conn, facility.facility_no, events, account.account_id, now):
-            append_audit(conn, account.email, "late entry asked for", scan.person_id, facility.facility_id)
+        for scan in store.add_late(conn, facility_no, events, account.account_id, now):
+            append_audit(conn, account.email, "late entry asked for", scan.person_id, principal.facility)
 
     await desk.read(keep)
 
