@@ -85,13 +85,13 @@ def test_up_runs_everything_restarts_what_is_killed_and_leaves_nothing_behind(ne
     home = new_home()
     with up(home) as process:
         names = [service.name for group in service_groups(Settings(home=home)) for service in group]
-        assert names == ["gate", "visits-0", "traces", "standing", "plausibility", "relay"]
+        assert names == ["gate", "visits-0", "traces", "standing", "plausibility", "retention", "relay"]
         records = {name: read_record(home / "run" / f"service-{name}.json") for name in names}
         killed = [record.pid for record in records.values() if record]
         killed += [
             record.pid for name in ("kafka", "postgres") if (record := read_record(home / "run" / f"{name}.json"))
         ]
-        assert len(killed) == 8
+        assert len(killed) == 9
         assert jejak(home, "up").stderr.endswith(
             f"already running in {home}: stop it first, or set JEJAK_HOME to another folder\n"
         )
@@ -120,7 +120,7 @@ def test_up_with_servers_of_ones_own_starts_none_and_leaves_them_running(
     }
     with up(home, **elsewhere) as process:
         commands = [" ".join(member.cmdline()) for member in family_of(process.pid)]
-        assert len(commands) == 5
+        assert len(commands) == 7
         assert all("ops.cli" in command for command in commands)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
