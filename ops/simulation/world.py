@@ -1,9 +1,9 @@
 """One world: a log, a database in memory, a consumer group of workers; a schedule of numbers decides what happens next.
 
 The workers run the product's own steps (`Intake`, `rounds`, `fold_parts`, `VisitFold`, `due_records`, `Ranges`), each
-with two transactions at once as the visits worker has them; the consumer group, the broker and the database are
-models. When the schedule ends, nothing goes wrong any more, and what was begun is finished; then the database must be
-the pure fold of the log.
+with two transactions at once as the visits worker has them, and retention its own (`Retention`) between them; the
+consumer group, the broker and the database are models. When the schedule ends, nothing goes wrong any more, and what
+was begun is finished; then the database must be the pure fold of the log, and of what is kept of it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
