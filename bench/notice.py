@@ -2,7 +2,7 @@
 
 First with nothing else to do, then while scans come in at the peak day's rate. Each positive is one of sixty people
 who were together; the next comes when the office has read all about the one before. The way is told in parts: to the
-gate's 200, to the run's end (by the database's clock, just before its commit), to the office's reading.
+gate's 200, to the case's row (by the database's clock), to the office's reading.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,8 +28,8 @@ QUIET_S: Final = 0.4  # without another alert: all has been read
 WAIT_S: Final = 20.0
 TICK_S: Final = 0.005
 WARM_UP: Final = 3  # positives before those that count
-PARTS: Final = ("to 200", "to the run's end", "to read")
-_RUN: Final = "select min(extract(epoch from revised_at))::float8 from trace where revised_at > to_timestamp(%s)"
+PARTS: Final = ("to 200", "to the case", "to read")
+_CASE: Final = "select min(extract(epoch from created_at))::float8 from trace where created_at > to_timestamp(%s)"
 
 
 class Plan(NamedTuple):
@@ -117,11 +117,11 @@ def _one(front: Front, conn: Connection, wards: Wards, office: Office) -> list[f
     read = office.read_at[already] - begin
     _wait(front, lambda: perf_counter() - office.read_at[-1] > QUIET_S)
     with conn.cursor() as cur:
-        cur.execute(_RUN, (began_at,))
+        cur.execute(_CASE, (began_at,))
         row = cur.fetchone()
     assert row is not None
-    ran = max(answered, min(read, float(row[0]) - began_at))
-    return [answered, ran - answered, read - ran]
+    opened = max(answered, min(read, float(row[0]) - began_at))
+    return [answered, opened - answered, read - opened]
 
 
 def _wait(front: Front, until: Callable[[], bool]) -> None:
