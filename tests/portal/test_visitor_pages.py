@@ -17,10 +17,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from ops.store import OPERATOR, transaction
 from portal.nik import check_nik, known_regions
+from portal.places.store import put_details, read_place
 from portal.posters import gates
 from portal.posters.check import PATH
 from portal.posters.keys import PosterKeys
 from portal.posters.tokens import Named, signed
+from portal.registration.fields import check_fields
 from portal.store import put_facility
 from portal.visitor import store as visitor_store
 from portal.web.secret_box import portal_secrets
@@ -30,6 +32,7 @@ from schemas.events import Scan
 from tests.portal.browser import PHONE, Watched, running_browser
 from tests.portal.conftest import FACILITIES, Gate
 from tests.portal.test_places_pages import TOO_WIDE
+from tests.portal.test_registration import applied as application
 from tests.portal.test_scans import scans_on_topic
 from tracing.instants import MINUTE_US, us_of
 from tracing.records import SeenScan
@@ -55,6 +58,8 @@ READY = """async () => {
   while (active.state !== "activated") await new Promise((done) => setTimeout(done, 20));
   return active.state;
 }"""
+NOTIFIED = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
+.map(({ title, body }) => [title, body])"""
 PATIENCE_S = 15
 WIDTH, HEIGHT = 640, 480  # of what the made camera sees
 
@@ -69,6 +74,9 @@ class Posters:
         self.keys = PosterKeys(portal_secrets(gate.settings))
         with transaction(gate.settings, OPERATOR) as conn:
             put_facility(conn, replace(FACILITIES[0], facility_id=self.facility_id, name="RSUD Kenanga"))
+        with transaction(gate.settings, "jejak_gate") as conn:
+            place = read_place(conn, self.facility_id)
+            put_details(conn, place, check_fields(application(name=place.name, capacity="200")))
         self.entrance = self.add(Kind.ENTRANCE, "Pintu utama")
         self.exit = self.add(Kind.EXIT, "Pintu utama")
 
@@ -201,6 +209,7 @@ def test_the_first_use_claims_then_checks_in_and_out_by_the_posters(
     page.get_by_label("Nomor telepon", exact=True).press("Enter")
     expect(page.get_by_role("heading", level=1, name="RSUD Kenanga")).to_be_focused()
     expect(page.get_by_text("<5 orang di dalam")).to_be_visible()
+    expect(page.get_by_text("Longgar", exact=True)).to_be_visible()
     expect(page.locator("#gate-colour")).to_have_text("Belum dibuktikan")
     phone.check()
     phone.picture("kunjungan-masuk")
@@ -261,6 +270,35 @@ def test_without_signal_two_posters_wait_and_arrive_with_their_own_times(
     phone.check()
 
 
+def test_the_background_sends_what_waits_while_no_page_is_open(gate: Gate, posters: Posters, phone: Telephone) -> None:
+    page = phone.page
+    claimed(phone)
+    assert page.evaluate(READY) == "activated"
+    phone.lose_signal()
+    page.goto(posters.entrance)
+    page.get_by_role("button", name="Masuk", exact=True).click()
+    expect(page.get_by_text("Tersimpan di ponsel. Dikirim saat ada sinyal.")).to_be_visible()
+    (waiting,) = phone.kept()["scans"]
+    workers: list[str] = []
+    browser_side = phone.context.new_cdp_session(page)
+    browser_side.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda told: workers.extend(one["registrationId"] for one in told["registrations"]),
+    )
+    browser_side.send("ServiceWorker.enable")
+    page.goto("about:blank")
+    phone.find_signal()
+    browser_side.send(
+        "ServiceWorker.dispatchSyncEvent",
+        {"origin": gate.url, "registrationId": workers[-1], "tag": "scans", "lastChance": False},
+    )
+    ((_, scan),) = scans_on_topic(gate, {waiting["id"]})
+    assert scan.at == datetime.fromisoformat(waiting["at"])
+    page.goto("/q#riwayat")
+    expect(page.get_by_text(re.compile(r"masuk \d\d.\d\d, belum keluar"))).to_be_visible()
+    assert [one["state"] for one in phone.kept()["scans"]] == ["accepted"]
+
+
 def test_what_was_scanned_before_one_said_who_one_is_is_sent_afterwards(
     gate: Gate, posters: Posters, phone: Telephone
 ) -> None:
@@ -303,6 +341,32 @@ def test_a_forgotten_check_out_is_reminded_of_and_done_by_the_button(
     expect(page.get_by_role("heading", level=1, name="Anda sudah keluar")).to_be_visible()
     arrived = sent(phone, gate, 2)
     assert [arrived[scan["id"]].gate for scan in phone.kept()["scans"]] == ["entrance", "exit"]
+
+
+def test_a_notification_reminds_while_the_page_is_open(gate: Gate, browser: Browser, posters: Posters) -> None:
+    telephone = Telephone(browser, gate, permissions=["notifications"])
+    page = telephone.page
+    page.clock.install()
+    claimed(telephone)
+    assert page.evaluate(READY) == "activated"
+    page.goto(posters.entrance)
+    page.get_by_role("button", name="Masuk", exact=True).click()
+    page.get_by_role("button", name="Ingatkan saya untuk keluar").click()
+    expect(page.get_by_text("Anda diingatkan selama halaman ini terbuka")).to_be_visible()
+    page.get_by_role("button", name="Selesai").click()
+    page.clock.fast_forward("03:59:00")
+    expect(page.locator("#home-remind")).to_be_hidden()
+    assert page.evaluate(NOTIFIED) == []
+    page.clock.fast_forward("00:02:00")
+    expect(page.locator("#home-remind")).to_be_visible()
+    deadline = time.monotonic() + PATIENCE_S
+    while not page.evaluate(NOTIFIED):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(50)
+    assert page.evaluate(NOTIFIED) == [
+        ["Sudah pulang?", "Anda tercatat masih di RSUD Kenanga. Sudah pulang? Tekan Keluar."]
+    ]
+    telephone.close()
 
 
 def test_a_replaced_poster_says_so_and_a_cut_off_link_is_none(posters: Posters, phone: Telephone) -> None:
