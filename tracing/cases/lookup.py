@@ -30,6 +30,12 @@ STAY_COLUMNS: Final = (  # of v, a visit, and f, its facility
     " v.check_in_estimated, v.check_out_estimated, v.role, v.zones::text"
 )
 ROLES: Final = tuple(role.value for role in Role)
+_ENDS: Final[Mapping[tuple[bool, bool], tuple[str, ...]]] = {
+    (False, False): (),
+    (True, False): ("check-in",),
+    (False, True): ("check-out",),
+    (True, True): ("check-in", "check-out"),
+}
 _STAYS_SQL: Final = "select number, key, check_in, check_out, check_out_estimated from trace_stays(%s, %s, %s)"
 
 
@@ -268,22 +274,19 @@ def exposure(
     **changes: Any,  # noqa: ANN401 — fields of an exposure
 ) -> Exposure:
     """Return the exposure by which `one` passes it on to `other`; the role is that of the one whom the case met."""
-    ends = []
-    if one.check_in_estimated or other.check_in_estimated:
-        ends.append("check-in")
-    if one.check_out_estimated or other.check_out_estimated:
-        ends.append("check-out")
+    came = one.check_in_estimated or other.check_in_estimated
+    left = one.check_out_estimated or other.check_out_estimated
     return Exposure(
         from_visit=one.visit_id,
         to_visit=other.visit_id,
         from_person=one.person,
         to_person=other.person,
         place=one.place,
-        zone=zone_at(one.zones, span[0]),
+        zone=zone_at(one.zones, span[0]) if one.zones else "",
         role=other.role if met_role is None else met_role,
         start=span[0],
         end=span[1],
-        estimated_ends=tuple(ends),
+        estimated_ends=_ENDS[came, left],
         **changes,
     )
 
