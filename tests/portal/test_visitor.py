@@ -3,6 +3,7 @@
 import asyncio
 import json
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from portal.web.secret_box import open_secret_box
 from schemas.events import Gate as Kind
 from tests.portal.conftest import Gate
 from tests.portal.phone import Phone, claim_of
+from tests.portal.test_registry import say
 from tests.portal.visiting import (
     codes_for,
     door,
@@ -273,6 +275,20 @@ def test_a_code_to_the_number_in_the_registry_binds_and_only_then_a_colour_is_sh
     person = str(person_of(gate, nik))
     audited = "select principal, reason from audit where action = 'device bound' and object = %s"
     assert execute(gate, audited, person) == [("visitor", "otp")]
+
+
+def test_a_bound_device_shows_black_and_until_when_and_one_that_is_not_bound_does_not(gate: Gate) -> None:
+    phone, nik, _ = bound(gate)
+    other = Phone(gate.url)
+    other.claim(nik)
+    until = (datetime.now(UTC) + timedelta(days=9)).replace(microsecond=0)
+    say(gate, str(person_of(gate, nik)), "K1", until)
+    deadline = time.monotonic() + 10
+    while (shown := phone.ask("me").json()).get("colour") != "black":
+        assert time.monotonic() < deadline
+        time.sleep(1)
+    assert datetime.fromisoformat(shown["until"]) == until
+    assert other.ask("me").content == b'{"proven":false}'
 
 
 def test_a_code_goes_to_no_number_but_the_registry_s_and_the_answer_is_the_same(gate: Gate) -> None:
