@@ -1,15 +1,16 @@
 """`jejak retention`: what is over its time goes; what is due, and where the horizon stands."""
 
+import signal
 import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Final
 
 import click
 import structlog
 
-from ops.commands.up import stoppable, tell
 from ops.embedded import running_settings
 from ops.processes import begin_service
 from ops.store import OPERATOR, transaction
@@ -21,6 +22,7 @@ from streams.retention import store
 from streams.retention.run import Report, Say, day_of, read_goal, run
 
 LEFT: Final = 1
+DAYS_MIN: Final = 30  # the gate takes in what is so old: less would let go what is still to come
 EVERY: Final = timedelta(days=1)
 TICK_S: Final = 10.0
 AGAIN_S: Final = 60.0
@@ -29,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 _days = click.option(
     "--days",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=DAYS_MIN),
     help="Keep scans and visits for so long, whatever `retention_days` of the dated settings says.",
 )
 
@@ -58,6 +60,8 @@ def run_now(settings: Settings, days: int | None, *, dry_run: bool, daily: bool)
     if dry_run:
         _say_what_would_go(settings, days)
         return
+    from ops.commands.up import stoppable, tell
+
     with stoppable():
         report = run(settings, datetime.now(UTC), days, tell)
         _print(report)
@@ -110,22 +114,29 @@ def _print(report: Report) -> None:
 
 
 def _every_day(settings: Settings, days: int | None) -> None:
-    """Run a day after the last run ended; what goes wrong is tried again."""
+    """Run a day after the last run ended, until SIGTERM; what goes wrong is tried again."""
     readiness = Readiness(settings, NAME)
     metrics_file: Path = settings.home / "run" / "metrics" / f"{NAME}.prom"
-    again_at = 0.0
-    with stoppable():
-        while True:
-            write_metrics(metrics_file)
-            if time.monotonic() >= again_at:
-                try:
-                    _run_if_due(settings, days, lambda _: write_metrics(metrics_file))
-                    readiness.say("")
-                except JejakError as error:
-                    readiness.say("waits for the database")
-                    _log.warning("retention waits", error=type(error).__name__)
-                again_at = time.monotonic() + AGAIN_S
-            time.sleep(TICK_S)
+    asked, again_at = Event(), 0.0
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+
+    def alive(_: str) -> None:
+        write_metrics(metrics_file)
+        if asked.is_set():
+            raise SystemExit  # between two steps: the next run goes on
+
+    while not asked.is_set():
+        write_metrics(metrics_file)
+        if time.monotonic() >= again_at:
+            try:
+                _run_if_due(settings, days, alive)
+                readiness.say("")
+            except JejakError as error:
+                readiness.say("waits for the database")
+                _log.warning("retention waits", error=type(error).__name__)
+            again_at = time.monotonic() + AGAIN_S
+        asked.wait(TICK_S)
 
 
 def _run_if_due(settings: Settings, days: int | None, alive: Say) -> None:
