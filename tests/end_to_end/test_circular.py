@@ -196,7 +196,7 @@ def printed(page: Page, way: str, picture: str) -> str:
     if os.environ.get("PICTURES"):
         sheet.render(scale=0.9).to_pil().save(SCREENSHOTS / f"{picture}.png", optimize=True)
     (code,) = zxingcpp.read_barcodes(sheet.render(scale=2).to_pil())
-    return code.text
+    return str(code.text)
 
 
 def a_visitor_says_who_he_is_and_checks_in(phone: Watched, entrance: str) -> None:
