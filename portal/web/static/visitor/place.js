@@ -28,7 +28,9 @@ export async function recallPlace(token) {
   const known = await read("places", gateOf(token));
   if (known) return known;
   const id = plain(facility);
-  const other = (await readAll("places")).find((one) => one.facility === id); // another gate of the same place
+  // another gate of the same place, or what the server put into the page before there were scripts
+  const seen = [...(await readAll("places")), document.querySelector("[data-view=plain]").dataset];
+  const other = seen.find((one) => one.facility === id);
   const { place = id, stay = STAY_MINUTES } = other ?? {};
   return { kind: KINDS[gate[0]], facility: id, place, gate: "", zone: "", stay };
 }

@@ -46,6 +46,6 @@ function take(text, found) {
     return;
   }
   closeScan();
-  navigator.vibrate?.(80);
+  if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(80); // else it is an error in the console
   found(token);
 }
