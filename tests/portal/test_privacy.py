@@ -22,6 +22,18 @@ from tests.portal.conftest import Gate, result, scan
 As = Callable[..., httpx.Client]
 
 
+VACCINATION = {
+    "identifier_type": "nik", "identifier_value": "", "name": "Siti Aminah", "birth_date": "1990-08-15",
+    "dose_number": "2", "vaccine_code": "CoronaVac", "occurrence_date": "2021-07-01", "phone": "081234567890",
+    "location": "Puskesmas B", "lot_number": "L1", "record_id": "R1", "status": "completed", "last_updated": "",
+}  # fmt: skip
+ADMISSION = {
+    "encounter_id": "RI-1", "event": "admit", "at": "2026-01-01T08:00:00Z", "identifier_type": "nik",
+    "identifier_value": "", "ward": "Mawar", "role": "", "facility_id": "", "event_id": "", "status": "",
+    "last_updated": "",
+}  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def planted() -> list[str]:
     chance = random.Random(20260301)
@@ -49,6 +61,7 @@ def plant(gate: Gate, as_role: As, niks: list[str]) -> Iterator[httpx.Response]:
     yield door.post("/v1/scans", content=" ".join(niks).encode())
     for field in ("zone", "group_id", "refused_reason", "device_id"):
         yield door.post("/v1/scans", json=[scan(**{field: f"bed of {nik}"}) for nik in niks])
+    yield from plant_files(as_role, niks)
     for nik, subject in zip(niks[:40], subjects, strict=False):
         yield door.post("/v1/scans", json=scan(subject=subject))
         yield door.post("/v1/scans", json=scan(at=nik))
@@ -66,6 +79,22 @@ def plant(gate: Gate, as_role: As, niks: list[str]) -> Iterator[httpx.Response]:
         yield epidemiologist.get(f"/v1/traces/{nik}")
         yield epidemiologist.post(f"/v1/traces/{nik}/approval", json={"action": "approve", "reason": nik})
         yield epidemiologist.post(f"/v1/traces/{nik}/decisions", json={"contact_ref": nik, "decision": nik})
+
+
+def plant_files(as_role: As, niks: list[str]) -> Iterator[httpx.Response]:
+    """Send them in rows and resources of other systems, where they belong and where they do not."""
+    for path, client, row in (
+        ("/v1/vaccinations", as_role("registry"), VACCINATION),
+        ("/v1/admissions", as_role("import", facility="RS-A"), ADMISSION),
+    ):
+        for column in row:
+            lines = [",".join((row | {"identifier_value": nik, column: nik}).values()) for nik in niks]
+            body = "\n".join([",".join(row), *lines])
+            yield client.post(path, content=body, headers={"content-type": "text/csv"})
+        resources = [{"resourceType": kind, "id": nik, nik: nik} for nik in niks for kind in ("Patient", "Encounter")]
+        bundle = {"resourceType": "Bundle", "entry": [{"fullUrl": one["id"], "resource": one} for one in resources]}
+        yield client.post(path, json=bundle)
+        yield client.post(path, content=f'"{" ".join(niks)}', headers={"content-type": "text/csv"})
 
 
 def held_by(text: bytes, niks: list[str]) -> set[str]:
