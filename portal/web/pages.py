@@ -67,13 +67,17 @@ def language_of(request: WebRequest) -> Language:
 
 
 def page(request: WebRequest, name: str, *, status: int = 200, **context: object) -> Template:
-    """Return a page; templates have `t(key, …)`, `decimal(number)`, `language`, `account` (nobody: None), `errors`."""
+    """Return a page; templates have `t(key, …)`, `decimal(number)`, `language`, `errors`, and who is signed in.
+
+    That is `account` (nobody: None), and `full` once the second factor was given, where one is needed.
+    """
     language = language_of(request)
     frame: dict[str, object] = {
         "t": partial(say, language),
         "decimal": partial(decimal, language),
         "language": language,
         "account": _account(request),
+        "full": getattr(request.scope.get("auth"), "stage", "") == "full",
         "demo": request.app.state.desk.settings.demo,
         "path": request.url.path,
         "errors": {},

@@ -125,10 +125,12 @@ def test_a_ministrys_account_has_a_second_factor_before_anything_else(gate: Gate
     again.open("/masuk")
     again.send("/masuk", email=email, password=GOOD, goal="")
     assert again.path == "/masuk/kode"
+    assert "/kemenkes" not in again.page.text, "no menu yet"
     assert again.send("/masuk/kode", code=used, goal="").status_code == 422, "no code counts twice"
     later = pyotp.TOTP(secret).at(time.time() + CODE_STEP_S)
     again.send("/masuk/kode", code=later, goal="/akun")
     assert (again.path, again.page.status_code) == ("/akun", 200)
+    assert "/kemenkes" in again.page.text
 
 
 def test_a_code_is_right_for_a_clock_that_is_half_a_minute_off_and_never_twice() -> None:
