@@ -72,14 +72,11 @@ def find_exposures(
     if isinstance(others, Visits):
         others = others_of(rule, others, direction)
     one_is_enough = rule.interval == "visit" and rule.count == "visit"
-    found = Exposures(*others.visits.overlaps(spans, max(rule.minutes_us, 1) if one_is_enough else 1))
-    person = others.person[found.other]
-    is_met = visits.person[found.visit] != person
-    if not is_met.all():
-        found, person = Exposures(*(column[is_met] for column in found)), person[is_met]
+    least = max(rule.minutes_us, 1) if one_is_enough else 1
+    found = Exposures(*others.visits.overlaps(spans, least, persons=(visits.person, others.person)))
     if one_is_enough:
         return found
-    counts = counted(rule, cases.group[found.visit], person, found.start, found.end)
+    counts = counted(rule, cases.group[found.visit], others.person[found.other], found.start, found.end)
     return Exposures(*(column[counts] for column in found))
 
 

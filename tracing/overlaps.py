@@ -43,22 +43,37 @@ class Index:
         self._clock = _Clock(spans.start[rows], self._facilities.size)
         self._classes = [self._sorted_class(spans, some) for some in _by_class(spans, rows, few)]
 
-    def overlaps(self, ones: Spans, least: int = 1, chunk: int = CHUNK) -> tuple[Ints, Ints, Ints, Ints]:
-        """Return (one, other, start, end) of all that share a facility for at least `least`, by one."""
+    def overlaps(
+        self, ones: Spans, least: int = 1, chunk: int = CHUNK, persons: tuple[Ints, Ints] | None = None
+    ) -> tuple[Ints, Ints, Ints, Ints]:
+        """Return (one, other, start, end) of all that share a facility for at least `least`, by one.
+
+        Args:
+            ones: who is asked about.
+            least: more than zero.
+            chunk: how many pairs are looked at in one go.
+            persons: of `ones` and of the others, where nobody is to meet himself.
+        """
         asked, near = self._asked(ones)
         looks = [self._look(ones, asked, near, stay) for stay in self._classes]
         work = np.zeros_like(asked)
         for look in looks:
             work += look.counts
         start, end = ones.start[asked], ones.end[asked]
-        none = np.empty(0, dtype=np.int64)
-        found = [(none, none, none, none)]
+        # Room for all that is looked at, of which only what is found is ever touched.
+        found = [np.empty(int(work.sum()), dtype=np.int64) for _ in range(4)]
+        done = 0
         for part in _parts(work, chunk):
             some = [look.found(part, start[part], end[part], least) for look in looks]
-            whole = [np.concatenate(columns) for columns in zip(*some, strict=True)]
-            order = np.argsort(whole[0], kind="stable")  # a few runs, one for each class
-            found.append((asked[part][whole[0][order]], *(column[order] for column in whole[1:])))
-        one, other, begin, until = (np.concatenate(columns) for columns in zip(*found, strict=True))
+            place, other, begin, until = (np.concatenate(columns) for columns in zip(*some, strict=True))
+            one = asked[part][place]
+            order = np.argsort(place, kind="stable")  # a few runs, one for each class
+            if persons is not None:
+                order = order[(persons[0][one] != persons[1][other])[order]]
+            for column, values in zip(found, (one, other, begin, until), strict=True):
+                column[done : done + order.size] = values[order]
+            done += order.size
+        one, other, begin, until = (column[:done] for column in found)
         return one, other, begin, until
 
     def looked_at(self, ones: Spans) -> Ints:

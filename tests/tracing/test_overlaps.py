@@ -54,6 +54,10 @@ def test_every_overlap_that_is_long_enough_is_found_once_in_the_order_of_who_ask
     assert (np.diff(one) >= 0).all()
     assert np.array_equal(start, np.maximum(ones.start[one], others.start[other]))
     assert np.array_equal(end, np.minimum(ones.end[one], others.end[other]))
+    whose = np.random.default_rng(seed).integers(0, 3, (2, count))
+    apart = index.overlaps(ones, least, chunk, (whose[0], whose[1]))
+    met = whose[0][one] != whose[1][other]
+    assert all(np.array_equal(column, of[met]) for column, of in zip(apart, (one, other, start, end), strict=True))
     one, other, _, _ = index.overlaps(ones, chunk=chunk)
     assert (index.looked_at(ones) >= np.bincount(one, minlength=count)).all()
 
