@@ -36,7 +36,9 @@ def busy(gate: Gate) -> Gate:
     town.take(positive(CASE, reported_at=reported, date_onset=ONSET))
     town.close()
     today = {0: 31}
-    hours(gate, "F3671-1", today | {back: 20 + back % 9 + back // 2 for back in range(1, 57)}, "36.71", "Puskesmas Melati")
+    hours(
+        gate, "F3671-1", today | {back: 20 + back % 9 + back // 2 for back in range(1, 57)}, "36.71", "Puskesmas Melati"
+    )
     hours(gate, "F3671-2", dict.fromkeys(range(8, 57), 9), "36.71", "Puskesmas Berhenti")
     hours(gate, "F3671-3", dict.fromkeys(range(1, 15), 1), "36.71", "Puskesmas Sepi")
     hours(gate, "F3671-4", {}, "36.71", "Puskesmas Belum Mulai")
