@@ -11,6 +11,7 @@ import pytest
 from ops.secrets import ensure_secret
 from ops.store import OWNER, fix_partitions
 from portal.scans import AGE_MAX
+from portal.store import look_as
 from schemas.codec import Codec
 from schemas.events import VisitChange
 from schemas.settings import Settings
@@ -133,6 +134,7 @@ def acknowledged(standing: Standing, action: str = "added", office: str = "d3671
         "select alert_id, contact_ref from alert where office = %s and action = %s", office, action
     )
     with standing.town.as_role("jejak_gate") as cur:
+        look_as(cur.connection, office)
         assert acknowledge(cur, alert_id, office, "Sri") is not None
     return str(ref)
 
