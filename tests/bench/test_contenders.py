@@ -69,7 +69,7 @@ def test_bare_copy_stores_every_row(place: Place) -> None:
     with place.database(SHAPE.facilities) as settings:
         row = (
             f"{'0' * 32}\t{'0' * 31}%d\t1\tentrance\t2026-03-02\t\tt\tunknown\tapp\t{'0' * 32}\t2026-03-02\t\t\tself"
-            "\t\t\\N\t\\N\t\t2026-03-02\n"
+            "\t\t\\N\t\\N\t\t2026-03-02\t\\N\n"
         )
         assert bare_copy(settings, [(row % number).encode() for number in range(5)], indexes=True) > 0
         assert len(scan_rows(settings)) == 5

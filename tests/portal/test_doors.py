@@ -22,6 +22,9 @@ from tests.portal.conftest import Gate, new_key, scan
 As = Callable[..., httpx.Client]
 PATHS = (
     ("POST", "/v1/scans"),
+    ("POST", "/v1/scans/decisions"),
+    ("POST", "/v1/vaccinations"),
+    ("POST", "/v1/admissions"),
     ("POST", "/v1/test-results"),
     ("GET", "/v1/test-results/0199a3c0-0000-7000-8000-000000000000"),
     ("POST", "/v1/traces"),

@@ -73,7 +73,7 @@ def test_the_chain_is_drawn_and_the_package_is_downloaded(gate: Gate, browser: B
     drawings = page.get_by_role("img").and_(page.locator(".drawing svg"))
     expect(drawings).to_have_count(2)
     assert page.locator(".drawing path.link").count() >= 2
-    assert page.locator(".drawing path.link").first.evaluate("it => getComputedStyle(it).fill") == "none"
+    expect(page.locator(".drawing path.link").first).to_have_css("fill", "none")
     desk.check()
     desk.picture("pe-rantai")
     page.goto(f"/pelacakan/{case_id}")
