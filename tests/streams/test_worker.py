@@ -94,29 +94,6 @@ def test_workers_killed_in_mid_batch_leave_the_rows_of_the_pure_fold(there: Town
     there.assert_folded_exactly()
 
 
-def test_workers_that_come_and_go_in_turn_share_the_work_and_end_with_0(there: Town) -> None:
-    records = town(Random(12), 200)
-    quarter = len(records) // 4
-    first, second, third = (records[quarter * number : quarter * (number + 1)] for number in range(3))
-    settings = with_settings(there.settings, batch_max=10)
-    with ExitStack() as stack:
-        steady = stack.enter_context(running(settings, "worker", "visits", "--slot", "0"))
-        there.send(first)
-        wait_until(lambda: worker_troubles(settings, "visits") == [])
-        comes = stack.enter_context(running(settings, "worker", "visits", "--slot", "1"))
-        there.send(second)
-        wait_until(there.is_folded)
-        wait_until(lambda: worker_troubles(settings, "visits") == [])  # both have partitions
-        there.send(third)
-        comes.terminate()  # with records in its hands
-        assert comes.wait(20) == 0
-        there.send(records[3 * quarter :])
-        wait_until(there.is_folded)
-        steady.terminate()
-        assert steady.wait(20) == 0
-    there.assert_folded_exactly()
-
-
 def test_a_worker_frozen_past_its_session_is_replaced_and_writes_nothing_when_it_wakes(there: Town) -> None:
     records = town(Random(5), 150)
     half = len(records) // 2
@@ -291,6 +268,29 @@ def test_a_dead_letter_is_listed_and_shown_and_seeing_it_is_on_record(there: Tow
     with running(there.settings, "dead", "show", topic, str(partition), "999999") as process:
         assert process.wait(30) == 2
     assert ask(there.settings, "select count(*) from audit") == [(1,)]
+
+
+def test_workers_that_come_and_go_in_turn_share_the_work_and_end_with_0(there: Town) -> None:
+    records = town(Random(12), 200)
+    quarter = len(records) // 4
+    first, second, third = (records[quarter * number : quarter * (number + 1)] for number in range(3))
+    settings = with_settings(there.settings, batch_max=10)
+    with ExitStack() as stack:
+        steady = stack.enter_context(running(settings, "worker", "visits", "--slot", "0"))
+        there.send(first)
+        wait_until(lambda: worker_troubles(settings, "visits") == [])
+        comes = stack.enter_context(running(settings, "worker", "visits", "--slot", "1"))
+        there.send(second)
+        wait_until(there.is_folded)
+        wait_until(lambda: worker_troubles(settings, "visits") == [])  # both have partitions
+        there.send(third)
+        comes.terminate()  # with records in its hands
+        assert comes.wait(20) == 0
+        there.send(records[3 * quarter :])
+        wait_until(there.is_folded)
+        steady.terminate()
+        assert steady.wait(20) == 0
+    there.assert_folded_exactly()
 
 
 def _two_of_one_person(random: Random) -> list[Scan | ScanDecision]:
