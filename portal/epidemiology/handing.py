@@ -12,7 +12,6 @@ from portal.desk import desk_of
 from portal.epidemiology.policy import policy_of
 from portal.epidemiology.shown import read_dossier_audited
 from portal.epidemiology.traces import EPIDEMIOLOGISTS, epidemiologist_page
-from portal.keys import Principal
 from portal.store import Connection, append_audit
 from portal.web.pages import WebRequest, language_of
 from portal.web.sheets import MARK, Sheet, note_sheet, sheet_answer
@@ -20,7 +19,6 @@ from portal.web.words import Language
 from schemas.errors import Conflict
 from tracing.exports import csv_bytes
 from tracing.handover.dossier import Dossier
-from tracing.handover.package import Asked, files_of, zip_of
 from tracing.handover.report import case_of
 from tracing.handover.tables import ALL_CONTACT_COLUMNS, Tables
 from tracing.report.chain import Chain
@@ -51,6 +49,8 @@ async def get_report(request: WebRequest, case_id: str) -> Response[str]:
 @get("/pelacakan/{case_id:str}/paket.zip", guards=[EPIDEMIOLOGISTS])
 async def get_package(request: WebRequest, case_id: str) -> Response[bytes]:
     """Return the whole package as one file."""
+    from tracing.handover.package import zip_of
+
     files = await _files(request, case_id, "as a package")
     name = f"{_plain(case_id)}-{datetime.now(UTC):%Y%m%d}"
     return Response(
@@ -80,16 +80,18 @@ ROUTES: Final[tuple[Any, ...]] = (get_pictures, get_report, get_package, get_she
 
 
 async def _files(request: WebRequest, case_id: str, how: str) -> dict[str, bytes]:
-    principal, language = principal_of(request), language_of(request)
-    asked = Asked(principal.name, "", datetime.now(UTC), language)
-    return await desk_of(request).read(_package, principal, case_id, asked, how)
+    from tracing.handover.package import Asked, files_of  # what writes files loads pyarrow: not with every gate
 
+    principal, asked_at, language = principal_of(request), datetime.now(UTC), language_of(request)
 
-def _package(conn: Connection, principal: Principal, case_id: str, asked: Asked, how: str) -> dict[str, bytes]:
-    dossier = read_dossier_audited(conn, principal, case_id, how)
-    files = files_of(dossier, asked._replace(reason=dossier.view.reason))
-    append_audit(conn, principal.name, "trace handed over", dossier.view.case_id, f"{len(dossier.lines)} candidates")
-    return files
+    def work(conn: Connection) -> dict[str, bytes]:
+        dossier = read_dossier_audited(conn, principal, case_id, how)
+        view = dossier.view
+        files = files_of(dossier, Asked(principal.name, view.reason, asked_at, language))
+        append_audit(conn, principal.name, "trace handed over", view.case_id, f"{len(dossier.lines)} candidates")
+        return files
+
+    return await desk_of(request).read(work)
 
 
 def _drawn(dossier: Dossier, language: Language) -> tuple[Markup, list[Markup], int, list[tuple[str, str]]]:

@@ -12,9 +12,9 @@ from tests.tracing.naive_trace import Row
 from tests.tracing.test_trace_files_output import case, town, visit
 from tests.tracing.trace_cases import CASES, Town, read_table, write_rows
 from tests.tracing.trace_cases import run as run_town
-from tracing.filetrace.detail import CONTACTS_MAX
 from tracing.filetrace.package import Question
 from tracing.filetrace.run import trace_files
+from tracing.report.facts import CONTACTS_MAX
 from tracing.report.words import Language, phrases
 from tracing.rulesets import rule_of
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from schemas.errors import BadInput
 from tracing.bulk.day import Answer
 from tracing.exports import check_folder, safe_cell, whole_folder, write_csv
-from tracing.filetrace.tables import EXPOSURE_COLUMNS
+from tracing.filetrace.columns import EXPOSURE_COLUMNS
 from tracing.instants import text_of
 from tracing.pair import person_minutes
 from tracing.windows import local_day

@@ -6,19 +6,14 @@ Of ten thousand cases only the few with most candidates are kept: size and memor
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Final
 
 import numpy as np
 
 from tracing.exposure import Ints
+from tracing.filetrace.columns import CONTACT_COLUMNS
 from tracing.filetrace.contacts import Contacts
-from tracing.filetrace.tables import CONTACT_COLUMNS, Batch, Contact
-from tracing.report.facts import Group
-
-CONTACTS_MAX: Final = 76  # of first degree in a case's lanes and table: two printed pages
-SECOND_MAX: Final = 40
-EXPOSURES_MAX: Final = 60  # of one candidate in his lane
-SOURCES_MAX: Final = 25
+from tracing.filetrace.tables import Batch, Contact
+from tracing.report.facts import CONTACTS_MAX, EXPOSURES_MAX, SECOND_MAX, SOURCES_MAX, Group
 
 
 class Kept:

@@ -2,27 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from tracing.exports import safe_cell
 from tracing.filetrace.case_file import FileCase
+from tracing.filetrace.columns import CANDIDATE, CASE, LINE_COLUMNS
 from tracing.instants import text_of
 from tracing.rulesets import Rule
 from tracing.windows import Window, contact_window
-
-COLUMNS: Final = (
-    "id",
-    "case_id",
-    "classification",
-    "date_onset",
-    "date_specimen",
-    "infectious_from",
-    "infectious_to",
-    "degree",
-    "date_isolation",
-)
-CASE: Final = "case"
-CANDIDATE: Final = "candidate"
 
 
 class Line(NamedTuple):
@@ -81,8 +68,8 @@ class LineList:
 
 def columns(extra_columns: Sequence[str]) -> tuple[str, ...]:
     """Return the header; an extra column with a name that is taken gets `cases_` before it."""
-    taken = set(COLUMNS)
-    return (*COLUMNS, *(safe_cell(f"cases_{name}" if name in taken else name) for name in extra_columns))
+    taken = set(LINE_COLUMNS)
+    return (*LINE_COLUMNS, *(safe_cell(f"cases_{name}" if name in taken else name) for name in extra_columns))
 
 
 def _day(day: date | None) -> str:

@@ -17,6 +17,7 @@ from tracing.cases.onset import StayAtOnset
 from tracing.exports import CsvFile, write_csv
 from tracing.filetrace import line_list
 from tracing.filetrace.case_file import FileCase
+from tracing.filetrace.columns import CONTACT_COLUMNS, SOURCE_COLUMNS
 from tracing.filetrace.contacts import ranked
 from tracing.filetrace.decision import Asked, Engine, Town, Trace
 from tracing.filetrace.detail import Selection
@@ -26,7 +27,7 @@ from tracing.filetrace.inpatients import hospital_onsets
 from tracing.filetrace.line_list import Line, LineList
 from tracing.filetrace.report_facts import Facts
 from tracing.filetrace.sources import NOT_YET, Standing, standings
-from tracing.filetrace.tables import CONTACT_COLUMNS, SOURCE_COLUMNS, Batch, Contact, Writer, exposure_columns
+from tracing.filetrace.tables import Batch, Contact, Writer, exposure_columns
 from tracing.filetrace.visit_file import VisitFile
 from tracing.instants import text_of
 from tracing.report.words import Tongue

@@ -8,6 +8,7 @@ import numpy as np
 from tracing.cases.candidates import Meetings, sentence, signed
 from tracing.exports import safe_cell
 from tracing.filetrace.case_file import FileCase
+from tracing.filetrace.columns import EXPOSURE_COLUMNS
 from tracing.filetrace.contacts import Contacts, contacts_of
 from tracing.filetrace.decision import Found
 from tracing.filetrace.instant_columns import texts_of
@@ -20,35 +21,6 @@ from tracing.ranking.shapes import Shapes
 from tracing.ranking.words import Counted, words_of
 from tracing.windows import local_day, midnight
 
-_MEETING_COLUMNS: Final = (
-    "facility_id",
-    "zone",
-    "first_overlap_start",
-    "last_overlap_end",
-    "overlap_minutes",
-    "overlaps",
-    "days_from_onset",
-    "probability",
-)
-CONTACT_COLUMNS: Final = (
-    *("from", "to", "case_id", "degree"),
-    *_MEETING_COLUMNS,
-    *("rank", "estimated", "rule", "reason"),
-    "infection_risk",  # beyond the contract's; never in the rank
-)
-SOURCE_COLUMNS: Final = (
-    "case_id",
-    "from",
-    "to",
-    "plausible",
-    "rank",
-    "source_case_id",
-    *_MEETING_COLUMNS,
-    "estimated",
-    "rule",
-    "reason",
-)
-EXPOSURE_COLUMNS: Final = ("case_id", "from_visit_id", "to_visit_id", "from", "to", "degree", "start", "end")
 UNKNOWN: Final = "unknown"
 _ESTIMATED: Final = {False: (), True: ("check-out estimated",)}
 
@@ -102,7 +74,7 @@ class Contact(NamedTuple):
     facility: str
     minutes: str
     ids: tuple[str, str, str]  # as cells: of both persons, and of the case
-    cells: tuple[str, ...]  # those of `_MEETING_COLUMNS`
+    cells: tuple[str, ...]  # those of `MEETING_COLUMNS`
     estimated: str
     reason: str
     risk: str

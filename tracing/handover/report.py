@@ -6,12 +6,26 @@ from datetime import date
 from typing import Any, Final
 
 from tracing.cases.places import Stay as Visit
-from tracing.filetrace.detail import CONTACTS_MAX, EXPOSURES_MAX, SECOND_MAX, SOURCES_MAX
 from tracing.handover.dossier import LATE_US, Dossier, Line
 from tracing.handover.tables import Tables
 from tracing.look import COLOURS
 from tracing.ranking.words import Counted
-from tracing.report.facts import Case, Contact, Facility, Group, IndexRow, Overlap, Quality, Report, Source, Stay
+from tracing.report.facts import (
+    CONTACTS_MAX,
+    EXPOSURES_MAX,
+    SECOND_MAX,
+    SOURCES_MAX,
+    Case,
+    Contact,
+    Facility,
+    Group,
+    IndexRow,
+    Overlap,
+    Quality,
+    Report,
+    Source,
+    Stay,
+)
 from tracing.report.lanes import letters
 from tracing.windows import local_day
 

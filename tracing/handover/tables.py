@@ -11,12 +11,11 @@ import numpy as np
 from tracing.cases.candidates import Exposure
 from tracing.cases.likeness import StayKey, keys_of
 from tracing.exports import safe_cell
-from tracing.filetrace.line_list import CANDIDATE, COLUMNS
-from tracing.filetrace.tables import CONTACT_COLUMNS, EXPOSURE_COLUMNS, SOURCE_COLUMNS
+from tracing.filetrace import columns
+from tracing.filetrace.columns import CANDIDATE, CONTACT_COLUMNS, EXPOSURE_COLUMNS, SOURCE_COLUMNS
 from tracing.handover.dossier import Dossier, Line, SourceLine
 from tracing.instants import text_of
 from tracing.pair import person_minutes
-from tracing.ranking.infection import risks_of
 from tracing.windows import contact_window, midnight
 
 Row = tuple[str, ...]
@@ -24,7 +23,7 @@ MORE_CONTACT_COLUMNS: Final = ("role", "kind", "decision", "already_case", "unpr
 MORE_EXPOSURE_COLUMNS: Final = ("facility_id", "zone", "kind", "estimated")
 ALL_CONTACT_COLUMNS: Final = (*CONTACT_COLUMNS, *MORE_CONTACT_COLUMNS)
 ALL_EXPOSURE_COLUMNS: Final = (*EXPOSURE_COLUMNS, *MORE_EXPOSURE_COLUMNS)
-LINE_COLUMNS: Final = (*COLUMNS, "decision")
+LINE_COLUMNS: Final = (*columns.LINE_COLUMNS, "decision")
 UNKNOWN: Final = "unknown"
 
 __all__ = ["SOURCE_COLUMNS", "Tables"]
@@ -158,6 +157,8 @@ class Tables:
 
     def _risks_of(self, lines: tuple[Line, ...]) -> list[str]:
         """Return the infection risk of those of first degree; whether somebody else infects at all is not known."""
+        from tracing.ranking.infection import risks_of  # scipy loads when the first list is made, not with every gate
+
         day, first = self._dossier.view.day0, [line for line in lines if line.view.degree == 1]
         if day is None or not first:
             return [""] * len(lines)

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from tracing.cases.onset import StayAtOnset
 from tracing.ranking.words import Counted
 from tracing.windows import Window
+
+CONTACTS_MAX: Final = 76  # of first degree in a case's lanes and table: two printed pages
+SECOND_MAX: Final = 40
+EXPOSURES_MAX: Final = 60  # of one candidate in his lane
+SOURCES_MAX: Final = 25
 
 
 class Facility(msgspec.Struct, frozen=True, kw_only=True):
