@@ -176,3 +176,13 @@ def test_tests_mirror_the_rooms() -> None:
 
 def test_the_version_is_said_once() -> None:
     assert PROJECT["project"]["version"] == VERSION
+
+
+HEAVY = ("pyarrow", "scipy", "pandas", "networkx", "reportlab", "zxcvbn", "pyspark")
+
+
+@pytest.mark.parametrize("module", ["portal.app", "streams.visits", "streams.relay"])
+def test_what_starts_again_after_a_kill_loads_nothing_it_seldom_needs(module: str) -> None:
+    asked = f"import sys, {module}; print([name for name in {HEAVY} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
