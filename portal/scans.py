@@ -16,26 +16,18 @@ from portal.desk import Desk, GateRequest, desk_of
 from portal.identity import Subject, normalise
 from portal.keys import Principal, allow
 from portal.openapi import NEEDS_KEY, refusals, with_body
-from portal.problems import NotYours, TooLarge
+from portal.problems import NotYours
+from portal.splitting import Splitter
 from portal.store import FacilityRow
 from schemas.errors import BadInput, InvalidEvent
 from schemas.events import Channel, Kind, Scan
 
 PATH: Final = "/v1/scans"
 ROLES: Final = ("gate", "import")
-BATCH_MAX: Final = 1_000
 AGE_MAX: Final = timedelta(days=30)  # older ones come as files, with an import key
 
 _uuid7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_several: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-class _Envelope(msgspec.Struct, frozen=True):
-    scans: msgspec.Raw = msgspec.Raw()  # empty: not there
-
-
-class _StrictEnvelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    scans: list[msgspec.Raw]
+split: Final = Splitter("scan", "scans")
 
 
 class _Named(msgspec.Struct, frozen=True):
@@ -93,29 +85,6 @@ async def _take_one(desk: Desk, principal: Principal, data: bytes) -> ScanAnswer
     await accept(desk, principal, (scan,), now)
     desk.measures.count_scans(accepted=1, invalid=0)
     return ScanAnswer(scan_id=body.scan_id, status="accepted")
-
-
-def split(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], bool]:
-    """Return the scans of a body as they came, and whether it is a single one.
-
-    Raises:
-        InvalidEvent: the body is not JSON, or not of any of the three forms.
-        TooLarge: there are more than 1,000.
-    """
-    try:
-        if data.lstrip()[:1] == b"[":
-            items = _several.decode(data)
-        elif not bytes(msgspec.json.decode(data, type=_Envelope).scans):
-            return [data], True
-        else:
-            items = msgspec.json.decode(data, type=_StrictEnvelope).scans
-    except msgspec.ValidationError:
-        raise InvalidEvent("is neither a scan nor a list of scans", field="body") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidEvent("is not JSON", field="body") from None
-    if len(items) > BATCH_MAX:
-        raise TooLarge(f"more than {BATCH_MAX:,} scans at once")
-    return items, False
 
 
 def check_scan(body: ScanBody, principal: Principal, facility: FacilityRow | None, now: datetime) -> FacilityRow:

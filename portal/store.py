@@ -334,6 +334,18 @@ def look_as(conn: Connection, office: str) -> None:
         cursor.execute("select set_config('jejak.office', %s, true)", (office,))
 
 
+# Decisions
+
+
+def next_serials(conn: Connection, wanted: int) -> int:
+    """Return the first of so many serials, above every one given before by any gate; the others follow it."""
+    with conn.cursor() as cursor:
+        cursor.execute("select next_decision_serials(%s)", (wanted,))
+        row = cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 # Residence
 
 

@@ -15,7 +15,7 @@ from portal.bodies import ScanBody, SubjectBody
 from portal.desk import Desk, Event
 from portal.keys import Principal
 from portal.scans import Checked, check_scan, event_of
-from portal.store import Connection, FacilityRow, append_audit
+from portal.store import Connection, FacilityRow, append_audit, next_serials
 from schemas.events import Assurance, Channel, ScanDecision, Verdict
 
 Outcome: TypeAlias = Literal["new", "changed", "known", "withdrawn"]
@@ -56,7 +56,7 @@ async def _take(desk: Desk, principal: Principal, facility: FacilityRow, units: 
             scans += [(unit, person, one) for one in change.send]
     events: list[Event] = [_scan(principal, facility, *one, now) for one in scans]
     if voids:
-        first = await desk.read(store.next_serials, len(voids))
+        first = await desk.read(next_serials, len(voids))
         events += [_void(principal, person, one, first + n) for n, (person, one) in enumerate(voids)]
     await desk.send(events)
     changed = {

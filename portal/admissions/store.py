@@ -61,12 +61,3 @@ def put(conn: Connection, facility_no: int, units: Mapping[bytes, tuple[int, Bef
             )
             if cursor.rowcount != 1:
                 raise Unavailable("this part of the feed is being taken twice: send it again")
-
-
-def next_serials(conn: Connection, wanted: int) -> int:
-    """Return the first of so many serials of decisions, above every one given before."""
-    with conn.cursor() as cursor:
-        cursor.execute("select next_decision_serials(%s)", (wanted,))
-        row = cursor.fetchone()
-    assert row is not None
-    return int(row[0])

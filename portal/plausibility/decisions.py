@@ -25,13 +25,13 @@ from portal.identity import Subject, normalise
 from portal.keys import Principal, allow
 from portal.openapi import NEEDS_KEY, refusals, with_body
 from portal.plausibility import store
-from portal.problems import NotYours, TooLarge
-from portal.store import Connection, FacilityRow, append_audit
+from portal.problems import NotYours
+from portal.splitting import Splitter
+from portal.store import Connection, FacilityRow, append_audit, next_serials
 from schemas.errors import BadInput, InvalidEvent
 from schemas.events import ScanDecision, Verdict
 
-BATCH_MAX: Final = 1_000
-_several: msgspec.json.Decoder[list[msgspec.Raw]] = msgspec.json.Decoder(list[msgspec.Raw])
+split: Final = Splitter("decision", "decisions")
 
 
 class NoSuchScan(BadInput):
@@ -49,14 +49,6 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     decision: Verdict
     reason: str
-
-
-class _Envelope(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    decisions: list[msgspec.Raw]
-
-
-class _Named(msgspec.Struct, frozen=True):
-    decisions: msgspec.Raw = msgspec.Raw()  # empty: not there
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -118,36 +110,13 @@ async def decide(desk: Desk, decided: Sequence[Decided], by: str) -> Sequence[in
     return serials
 
 
-def split(data: bytes) -> tuple[Sequence[bytes | msgspec.Raw], bool]:
-    """Return the decisions of a body as they came, and whether it is a single one.
-
-    Raises:
-        InvalidEvent: the body is not JSON, or not of any of the three forms.
-        TooLarge: there are more than 1,000.
-    """
-    try:
-        if data.lstrip()[:1] == b"[":
-            items = _several.decode(data)
-        elif not bytes(msgspec.json.decode(data, type=_Named).decisions):
-            return [data], True
-        else:
-            items = msgspec.json.decode(data, type=_Envelope).decisions
-    except msgspec.ValidationError:
-        raise InvalidEvent("is neither a decision nor a list of decisions", field="body") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidEvent("is not JSON", field="body") from None
-    if len(items) > BATCH_MAX:
-        raise TooLarge(f"more than {BATCH_MAX:,} decisions at once")
-    return items, False
-
-
 def _note(conn: Connection, decided: Sequence[Decided], by: str) -> int:
     """Return the first serial, and write into the audit what is decided where."""
     for (decision, facility_id, reason), scans in Counter(
         (one.decision, one.facility_id, one.reason) for one in decided
     ).items():
         append_audit(conn, by, f"scan {decision}", f"{facility_id} {scans}", reason)
-    return store.next_serials(conn, len(decided))
+    return next_serials(conn, len(decided))
 
 
 def _read(item: bytes | msgspec.Raw) -> ScanDecisionBody | BadInput:

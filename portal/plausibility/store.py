@@ -197,15 +197,6 @@ def set_followed(conn: Connection, poster: Poster, serial: int) -> None:
 # What people see and decide
 
 
-def next_serials(conn: Connection, wanted: int) -> int:
-    """Return the first of so many serials, above every one given before by any gate; the others follow it."""
-    with conn.cursor() as cursor:
-        cursor.execute("select next_decision_serials(%s)", (wanted,))
-        row = cursor.fetchone()
-    assert row is not None
-    return int(row[0])
-
-
 def stored_scan(conn: Connection, person_id: str, scan_id: str) -> tuple[int, datetime] | None:
     """Return facility number and instant of a stored scan."""
     with conn.cursor() as cursor:

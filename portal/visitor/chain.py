@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from portal.plausibility.flags import Reason
+from portal.scans import AGE_MAX
 
 NOTHING: Final = bytes(32)  # what the first scan follows
 CLOCK_ERROR_MAX: Final = timedelta(minutes=5)
-AGE_MAX: Final = timedelta(days=30)  # the gate's own, for every scan
 LATE: Final = timedelta(hours=48)
 
 
