@@ -170,12 +170,13 @@ def answer_of(form: Mapping[str, str]) -> ApprovalBody:
 
 
 def epidemiologist_page(request: WebRequest, name: str, *, status: int = 200, **context: Any) -> Template:  # noqa: ANN401 — what a template is given
-    """Return a page of the desk; its template may ask `named(area)` and `signed(days)`."""
+    """Return a page of the desk; its template may ask `named(area)`, `signed(days)` and `instant(text)`."""
     return page(
         request,
         f"epidemiology/{name}",
         status=status,
         named=lambda code: name_of(code) or code,
+        instant=datetime.fromisoformat,
         signed=lambda days: f"{days:+d}".replace("-", "\N{MINUS SIGN}") if days else "0",
         **context,
     )

@@ -4,20 +4,18 @@ What lies elsewhere is answered as what is not there.
 """
 
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from litestar.response import Template
 
 from portal.accounts.guard import account_of, signed_in
 from portal.keys import EVERYWHERE, covers
-from portal.regions import name_of, time_zone_of
+from portal.regions import name_of
 from portal.web.pages import WebRequest, page
 from schemas.errors import NotFound
 
 OFFICES: Final = signed_in("office")
 OVERSEERS: Final = signed_in("office", "ministry")
 PROVINCE_LENGTH: Final = 2
-CLOCKS: Final = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
 
 
 def area_asked(request: WebRequest) -> str:
@@ -47,16 +45,13 @@ def is_district(area: str) -> bool:
 
 
 def office_page(request: WebRequest, name: str, *, status: int = 200, **context: Any) -> Template:  # noqa: ANN401 — what a template is given
-    """Return a page of an office; its template may ask `named(area)`, `office_name(office)` and `clock(instant)`."""
-    own = account_of(request).area
-    zone = ZoneInfo("Asia/Jakarta" if own == EVERYWHERE else time_zone_of(own))
+    """Return a page of an office; its template may ask `named(area)` and `office_name(office)`."""
     return page(
         request,
         f"offices/{name}",
         status=status,
         named=lambda code: "" if code == EVERYWHERE else name_of(code),
         office_name=lambda office: name_of(".".join(filter(None, (office[1:3], office[3:])))) or office,
-        clock=lambda at: f"{at.astimezone(zone):%d-%m-%Y %H:%M} {CLOCKS[zone.key]}",
         has_alerts=account_of(request).role == "office",
         **context,
     )

@@ -5,6 +5,7 @@ policy allows files of ours only.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -19,6 +20,7 @@ from litestar.template import TemplateConfig
 
 from portal.logs import report_bug
 from portal.problems import TooMany, answer_bug, answer_http_error, answer_jejak_error
+from portal.web.clocks import clock, zone_of
 from portal.web.words import LANGUAGES, Language, decimal, say
 from schemas.errors import JejakError
 
@@ -67,14 +69,15 @@ def language_of(request: WebRequest) -> Language:
 
 
 def page(request: WebRequest, name: str, *, status: int = 200, **context: object) -> Template:
-    """Return a page; templates have `t(key, …)`, `decimal(number)`, `language`, `errors`, and who is signed in.
+    """Return a page; templates have `t(key, …)`, `decimal(number)`, `clock(instant)`, `language` and `errors`.
 
-    That is `account` (nobody: None), and `full` once the second factor was given, where one is needed.
+    Who is signed in is `account` (nobody: None); `full` once the second factor was given, where one is needed.
     """
     language = language_of(request)
     frame: dict[str, object] = {
         "t": partial(say, language),
         "decimal": partial(decimal, language),
+        "clock": partial(_clock, request),
         "language": language,
         "account": _account(request),
         "full": getattr(request.scope.get("auth"), "stage", "") == "full",
@@ -107,6 +110,11 @@ def _account(request: WebRequest) -> object | None:
     """Return who is signed in; below /v1 the user is a key, and nobody is."""
     user = request.scope.get("user")
     return user if hasattr(user, "account_id") else None
+
+
+def _clock(request: WebRequest, at: datetime, time_zone: str = "") -> str:
+    """Return an instant by the clocks of that time zone; by default of the area of who is signed in."""
+    return clock(at, time_zone or zone_of(getattr(_account(request), "area", "")))
 
 
 def _for_program(request: WebRequest, error: Exception) -> Response[Any]:
