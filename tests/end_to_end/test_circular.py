@@ -18,11 +18,10 @@ from ops.services import gate_url
 from ops.store import OPERATOR, transaction
 from portal.accounts.accounts import CODE_STEP_S, invite
 from tests.end_to_end.house import ZONE, House
-from tests.portal.browser import DESK, PHONE, SCREENSHOTS, Watched, running_browser
+from tests.portal.browser import DESK, PHONE, SCREENSHOTS, TOO_WIDE, Watched, running_browser, set_password
 from tests.portal.test_accounts import GOOD
 from tests.portal.test_officer import new_nik
 from tests.portal.test_officer_pages import Keys, ready
-from tests.portal.test_places_pages import TOO_WIDE
 from tests.portal.test_registration import form as application
 from tests.portal.test_visitor_pages import fill
 
@@ -162,9 +161,7 @@ def the_link_in_the_letter_is_opened(somebody: Watched, address: str, picture: s
     if picture:
         somebody.picture(picture)
     letter.get_by_role("link").click()
-    page.get_by_label("Kata sandi baru").fill(GOOD)
-    page.get_by_label("Ketik sekali lagi").fill(GOOD)
-    page.keyboard.press("Enter")
+    set_password(page, GOOD)
     expect(page.get_by_role("button", name="Simpan dan masuk")).to_be_hidden()
 
 

@@ -20,6 +20,8 @@ SCREENSHOTS: Final = Path(__file__).parents[2] / "docs" / "images" / "portal"
 PHONE: Final = {"width": 360, "height": 740}
 DESK: Final = {"width": 1180, "height": 800}
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+TOO_WIDE: Final = """document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('body *')]
+.filter(it => it.getBoundingClientRect().right > innerWidth + 1).map(it => it.outerHTML.slice(0, 90))"""
 SERIOUS: Final = frozenset({"serious", "critical"})
 
 
@@ -95,3 +97,10 @@ class Watched:
     def _note_console(self, kind: str, text: str) -> None:
         if kind == "error" and "the server responded with a status of" not in text:
             self.faults.append(text)
+
+
+def set_password(page: Page, password: str) -> None:
+    """Fill the form behind a link that lets somebody choose his password."""
+    page.get_by_label("Kata sandi baru").fill(password)
+    page.get_by_label("Ketik sekali lagi").fill(password)
+    page.keyboard.press("Enter")

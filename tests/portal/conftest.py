@@ -2,6 +2,8 @@
 
 `gate`      a running gate with three facilities (module)
 `as_role`   call it: a client with a new key of a role (module)
+`browser`   a real one, without a window (module)
+`own`       servers of one's own, which may be stopped, and their gate (function)
 """
 
 import json
@@ -18,13 +20,18 @@ from typing import Any
 import httpx
 import msgspec
 import pytest
+from playwright.sync_api import Browser
 
+from ops.embedded import Servers, embedded_servers
+from ops.migrate import migrate
 from ops.store import OPERATOR, transaction
+from ops.topics import make_topics
 from portal import keys
 from portal.facility_file import put_all
 from portal.identifiers import new_uuid7
 from portal.store import FacilityRow
 from schemas.settings import Settings, environment_name
+from tests.portal.browser import running_browser
 
 FACILITIES = (
     FacilityRow(0, "RS-A", "RS A", "hospital", "government", "Asia/Jakarta", "36.71"),
@@ -132,3 +139,23 @@ def as_role(gate: Gate) -> Iterator[Callable[..., httpx.Client]]:
     yield make
     for client in clients:
         client.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with running_browser() as running:
+        yield running
+
+
+@pytest.fixture
+def own(new_home: Callable[[], Path]) -> Iterator[tuple[Servers, Gate]]:
+    folder = new_home().parent
+    with embedded_servers(Settings(home=folder / ".jejak"), lambda _: None) as servers:
+        migrate(servers.settings)
+        make_topics(servers.settings)
+        with transaction(servers.settings, OPERATOR) as conn:
+            put_all(conn, list(enumerate(FACILITIES)))
+        (folder / "gate").mkdir()
+        gate = Gate(servers.settings, folder / "gate").start()
+        yield servers, gate
+        gate.stop()

@@ -1,24 +1,15 @@
 """An epidemiologist's pages in a real browser: by keyboard, on a telephone, with pictures and a sandboxed report."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.portal.browser import DESK, PHONE, running_browser
+from tests.portal.browser import DESK, PHONE, TOO_WIDE
 from tests.portal.conftest import Gate
 from tests.portal.members import Member
-from tests.portal.test_places_pages import TOO_WIDE
 from tests.portal.test_results_and_traces import add_case
 from tests.tracing.ward import Town, positive, somebody
 
 CASE = somebody(901)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +41,7 @@ def test_from_a_case_number_to_a_decision_by_keyboard(gate: Gate, browser: Brows
     page.keyboard.type(case_id)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text(case_id)
+    expect(page.locator("main")).to_contain_text("08-11-2026 00:00 WIB – 25-11-2026 00:00 WIB")
     desk.check()
     desk.picture("pe-daftar")
     page.get_by_role("table").first.get_by_role("link").first.focus()

@@ -3,7 +3,6 @@
 import re
 import secrets
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,11 +12,10 @@ from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from ops.store import OPERATOR, transaction
 from portal.store import put_facility
-from tests.portal.browser import DESK, PHONE, Watched, running_browser
+from tests.portal.browser import DESK, PHONE, TOO_WIDE, Watched, set_password
 from tests.portal.conftest import FACILITIES, Gate
 from tests.portal.test_accounts import GOOD, invited
 from tests.portal.test_officer import certified, new_nik, scans_of  # noqa: F401 — certified is a fixture
-from tests.portal.test_places_pages import TOO_WIDE
 
 STROKES_MAX = 45  # for a NIK of 16 digits and a name of twelve letters; three a second are 15 s
 JAKARTA = ZoneInfo("Asia/Jakarta")
@@ -45,12 +43,6 @@ class Keys:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def clinic(gate: Gate) -> str:
     facility_id = f"F3671{secrets.randbelow(90_000) + 10_000}"
     with transaction(gate.settings, OPERATOR) as conn:
@@ -69,9 +61,7 @@ def at_desk(browser: Browser, gate: Gate, facility_id: str, size: dict[str, int]
     watched = Watched(browser, gate.url, size)
     page = watched.page
     page.goto(link)
-    page.get_by_label("Kata sandi baru").fill(GOOD)
-    page.get_by_label("Ketik sekali lagi").fill(GOOD)
-    page.keyboard.press("Enter")
+    set_password(page, GOOD)
     if role != "officer":
         page.get_by_role("link", name="Meja petugas").click()
     ready(page)
@@ -298,9 +288,7 @@ def test_what_waits_opens_to_nobody_else_and_comes_back_after_signing_in_again(
     expect(page.locator("#trouble")).to_contain_text("Sesi Anda sudah berakhir", timeout=20_000)
     _, link = invited(gate, "officer", facilities=[clinic])
     page.goto(link)
-    page.get_by_label("Kata sandi baru").fill(GOOD)
-    page.get_by_label("Ketik sekali lagi").fill(GOOD)
-    page.keyboard.press("Enter")
+    set_password(page, GOOD)
     ready(page)
     assert page.locator("#sign-out").get_attribute("data-account") != email
     expect(page.locator("#none")).to_be_visible()

@@ -1,26 +1,18 @@
 """The pages of offices and the ministry in a real browser: on a telephone and at a desk, in both languages."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.portal.browser import DESK, PHONE, running_browser
+from tests.portal.browser import DESK, PHONE, TOO_WIDE
 from tests.portal.conftest import Gate
 from tests.portal.members import Member
 from tests.portal.test_alerts import forget
 from tests.portal.test_offices import hours
-from tests.portal.test_places_pages import TOO_WIDE
 from tests.tracing.ward import JAKARTA, ONSET, Town, positive, somebody
 
 CASE = somebody(701)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

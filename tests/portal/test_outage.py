@@ -1,33 +1,12 @@
 """Broker and database go away under a running gate: 503 while they are gone, 200 when they are back, never lost."""
 
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
-import pytest
 
-from ops.embedded import Servers, embedded_servers
-from ops.migrate import migrate
-from ops.store import OPERATOR, transaction
-from ops.topics import make_topics
-from portal.facility_file import put_all
-from schemas.settings import Settings
-from tests.portal.conftest import FACILITIES, Gate, new_key, scan
-
-
-@pytest.fixture
-def own(new_home: Callable[[], Path]) -> Iterator[tuple[Servers, Gate]]:
-    folder = new_home().parent
-    with embedded_servers(Settings(home=folder / ".jejak"), lambda _: None) as servers:
-        migrate(servers.settings)
-        make_topics(servers.settings)
-        with transaction(servers.settings, OPERATOR) as conn:
-            put_all(conn, list(enumerate(FACILITIES)))
-        (folder / "gate").mkdir()
-        gate = Gate(servers.settings, folder / "gate").start()
-        yield servers, gate
-        gate.stop()
+from ops.embedded import Servers
+from tests.portal.conftest import Gate, new_key, scan
 
 
 def wait_for(what: Callable[[], bool], timeout_s: float = 40) -> None:

@@ -8,15 +8,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from portal.web.words import LANGUAGES, all_words
-from tests.portal.browser import DESK, PHONE, Watched, running_browser
+from tests.portal.browser import DESK, PHONE, Watched, set_password
 from tests.portal.conftest import Gate
 from tests.portal.test_accounts import GOOD, invited
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture
@@ -33,9 +27,7 @@ def test_an_invited_ministry_officer_sets_password_and_second_factor_and_signs_o
     expect(page.get_by_role("heading", name="Buat kata sandi")).to_be_visible()
     phone.check()
     phone.picture("sandi")
-    page.get_by_label("Kata sandi baru").fill(GOOD)
-    page.get_by_label("Ketik sekali lagi").fill(GOOD)
-    page.keyboard.press("Enter")
+    set_password(page, GOOD)
     expect(page.get_by_role("heading", name="Verifikasi dua langkah")).to_be_visible()
     phone.check()
     phone.picture("dua-langkah")

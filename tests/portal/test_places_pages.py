@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,21 +13,13 @@ from playwright.sync_api import Browser, expect
 
 from ops.store import OPERATOR, transaction
 from portal.store import put_facility
-from tests.portal.browser import DESK, PHONE, SCREENSHOTS, Watched, running_browser
+from tests.portal.browser import DESK, PHONE, SCREENSHOTS, TOO_WIDE, Watched, set_password
 from tests.portal.conftest import FACILITIES, Gate
 from tests.portal.test_accounts import GOOD, invited
 from tests.portal.test_places import scanned
 from tests.portal.test_registration import form as application
 
-TOO_WIDE = """document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll('body *')]
-.filter(it => it.getBoundingClientRect().right > innerWidth + 1).map(it => it.outerHTML.slice(0, 90))"""
 JAKARTA = ZoneInfo("Asia/Jakarta")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +58,7 @@ def signed_in(browser: Browser, gate: Gate, facility_id: str, size: dict[str, in
     watched = Watched(browser, gate.url, size)
     page = watched.page
     page.goto(link)
-    page.get_by_label("Kata sandi baru").fill(GOOD)
-    page.get_by_label("Ketik sekali lagi").fill(GOOD)
-    page.keyboard.press("Enter")
+    set_password(page, GOOD)
     expect(page.get_by_role("heading", level=1, name="RSUD Kenanga")).to_be_visible()
     return watched
 

@@ -1,7 +1,6 @@
 """The pages of flagged scans in a real browser: a manager's on a telephone, the ministry's at a desk."""
 
 import secrets
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -16,10 +15,10 @@ from portal.posters.keys import PosterKeys
 from portal.store import put_facility
 from portal.web.secret_box import portal_secrets
 from schemas.events import Gate as Kind
-from tests.portal.browser import DESK, PHONE, Watched, running_browser
+from tests.portal.browser import DESK, PHONE, TOO_WIDE, Watched, set_password
 from tests.portal.conftest import FACILITIES, Gate
 from tests.portal.test_accounts import GOOD, invited
-from tests.portal.test_places_pages import TOO_WIDE, signed_in
+from tests.portal.test_places_pages import signed_in
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 WHY = (
@@ -30,12 +29,6 @@ WHY = (
     (Reason.SEQUENCE_GAP, 26),
     (Reason.IMPOSSIBLE_TRAVEL, 30),
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture
@@ -154,9 +147,7 @@ def test_the_ministry_finds_facilities_by_area_and_opens_one(gate: Gate, browser
 def enter(page: Page, link: str) -> None:
     """Set the password, then the second factor."""
     page.goto(link)
-    page.get_by_label("Kata sandi baru").fill(GOOD)
-    page.get_by_label("Ketik sekali lagi").fill(GOOD)
-    page.keyboard.press("Enter")
+    set_password(page, GOOD)
     letters = page.locator("#letters").inner_text().replace(" ", "")
     page.locator("input[name=code]").fill(pyotp.TOTP(letters).now())
     page.keyboard.press("Enter")

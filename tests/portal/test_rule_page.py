@@ -1,6 +1,5 @@
 """A facility's rule for yellow, by its manager, and the staff whom the gate left to the infection control team."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import httpx
@@ -14,17 +13,11 @@ from portal.registry.holder import Holder
 from portal.registry.records import Record
 from portal.registry.registry import NAMED
 from portal.registry.taking import take
-from tests.portal.browser import PHONE, Watched, running_browser
+from tests.portal.browser import PHONE, Watched, set_password
 from tests.portal.conftest import Gate
 from tests.portal.test_accounts import GOOD, activated, invited
 
 NIK = "3671021508907001"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +44,7 @@ def test_a_manager_sets_the_rule_and_sees_whom_the_team_has_to_find(gate: Gate, 
     watched = Watched(browser, gate.url, PHONE)
     page = watched.page
     page.goto(link)
-    page.get_by_label("Kata sandi baru").fill(GOOD)
-    page.get_by_label("Ketik sekali lagi").fill(GOOD)
-    page.keyboard.press("Enter")
+    set_password(page, GOOD)
     page.get_by_role("link", name="Aturan pintu").click()
     expect(page.get_by_label("Status kuning")).to_have_value("check")
     expect(page.get_by_role("cell", name="Wulan Permata")).to_have_count(1)

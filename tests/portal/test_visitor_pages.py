@@ -29,9 +29,8 @@ from portal.web.secret_box import portal_secrets
 from schemas.errors import BadInput
 from schemas.events import Gate as Kind
 from schemas.events import Scan
-from tests.portal.browser import PHONE, Watched, running_browser
+from tests.portal.browser import PHONE, TOO_WIDE, Watched, running_browser
 from tests.portal.conftest import FACILITIES, Gate
-from tests.portal.test_places_pages import TOO_WIDE
 from tests.portal.test_registration import applied as application
 from tests.portal.test_scans import scans_on_topic
 from tracing.instants import MINUTE_US, us_of

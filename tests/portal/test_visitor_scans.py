@@ -1,23 +1,16 @@
 """What a phone scanned, against a real gate and broker: taken once, flagged where it cannot be believed, never lost."""
 
 import base64
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from ops.embedded import Servers, embedded_servers
-from ops.migrate import migrate
-from ops.store import OPERATOR, transaction
-from ops.topics import make_topics
-from portal.facility_file import put_all
+from ops.embedded import Servers
 from portal.identifiers import new_uuid7
 from schemas.events import Gate as Kind
-from schemas.settings import Settings
-from tests.portal.conftest import FACILITIES, Gate
+from tests.portal.conftest import Gate
 from tests.portal.phone import ZEROS, Phone
 from tests.portal.test_outage import wait_for
 from tests.portal.test_visitor import NOBODY, bound, positive
@@ -269,20 +262,6 @@ def test_a_signature_with_one_bit_changed_is_none(gate: Gate, phone: Phone, entr
 
 
 # The broker is away
-
-
-@pytest.fixture
-def own(new_home: Callable[[], Path]) -> Iterator[tuple[Servers, Gate]]:
-    folder = new_home().parent
-    with embedded_servers(Settings(home=folder / ".jejak"), lambda _: None) as servers:
-        migrate(servers.settings)
-        make_topics(servers.settings)
-        with transaction(servers.settings, OPERATOR) as conn:
-            put_all(conn, list(enumerate(FACILITIES)))
-        (folder / "gate").mkdir()
-        gate = Gate(servers.settings, folder / "gate").start()
-        yield servers, gate
-        gate.stop()
 
 
 def test_what_was_not_acknowledged_comes_again_and_is_judged_no_second_time(own: tuple[Servers, Gate]) -> None:
