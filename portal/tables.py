@@ -9,6 +9,7 @@ from io import StringIO
 from typing import Final, NamedTuple
 
 from schemas.errors import BadInput
+from tracing.files import check_header
 
 LENGTH_MAX: Final = 1_000  # characters of a cell
 
@@ -31,12 +32,7 @@ def read_table(data: bytes, *, required: Sequence[str], optional: Sequence[str] 
     """
     lines = list(StringIO(data.decode("utf-8-sig", errors="surrogateescape"), newline=""))
     header = [cell.strip() for cell in next(csv.reader(lines[:1]), [])]
-    for column in required:
-        if column not in header:
-            raise BadInput("column is missing", field=column, line=1)
-    for column in (*required, *optional):
-        if header.count(column) > 1:
-            raise BadInput("column is there twice", field=column, line=1)
+    check_header(header, required, optional)
     missing = dict.fromkeys((*required, *optional), "")
     return (_judged(line, header, cells, missing) for line, cells in _rows(lines, len(header)))
 

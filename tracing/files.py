@@ -155,6 +155,20 @@ class _Lines:
         return text
 
 
+def check_header(header: Sequence[str], required: Sequence[str], optional: Sequence[str]) -> None:
+    """Check that a file has every required column, and none of those that are known twice.
+
+    Raises:
+        BadInput: names the column.
+    """
+    for column in required:
+        if column not in header:
+            raise BadInput("column is missing", field=column, line=1)
+    for column in (*required, *optional):
+        if header.count(column) > 1:
+            raise BadInput("column is there twice", field=column, line=1)
+
+
 class _Rows:
     """The rows of a CSV file, each with the physical line on which it begins."""
 
@@ -171,12 +185,7 @@ class _Rows:
 
     def read_header(self, required: Sequence[str], optional: Sequence[str]) -> None:
         _, header = self.read() or (1, [])
-        for column in required:
-            if column not in header:
-                raise BadInput("column is missing", field=column, line=1)
-        for column in (*required, *optional):
-            if header.count(column) > 1:
-                raise BadInput("column is there twice", field=column, line=1)
+        check_header(header, required, optional)
         self.header = header
 
     def read(self) -> tuple[int, list[str]] | None:
