@@ -30,7 +30,7 @@ from producers.town.files import gate_scan
 from producers.town.people import Town, build_town
 from producers.town.scanning import town_scans
 from schemas.errors import Unavailable
-from schemas.events import Channel, Kind
+from schemas.events import Assurance, Channel, Kind
 from schemas.settings import Settings
 from schemas.topics import office_of
 
@@ -146,7 +146,8 @@ class Stage:
         last = last_event(stays)
         assert last is not None
         now = datetime.now(UTC)
-        yield from replay_scans(stays, now - last, channel=Channel.APP)
+        for recorded in replay_scans(stays, now - last, channel=Channel.APP):
+            yield msgspec.structs.replace(recorded, assurance=Assurance.OTP)  # or every reason would end in a doubt
         yesterday = (now + timedelta(hours=7)).date() - timedelta(days=1)
         for scan in town_scans(self.town, yesterday, 1):
             yield gate_scan(self.town, scan)
