@@ -32,6 +32,7 @@ PAUSE_MIN_S: Final = 0.05
 PAUSE_MAX_S: Final = 2.0
 # A worker that was stopped in mid-transaction must not hold its position for ever, nor wait for one that does.
 SESSION: Final = "set idle_in_transaction_session_timeout = '10s'; set lock_timeout = '5s'"
+LOCKED: Final = "55P03"
 _OUTBOX_FIELDS: Final = copies.fields(5)
 
 T = TypeVar("T")
@@ -199,8 +200,10 @@ class BatchStore:
                 except (psycopg2.Error, Unavailable) as error:
                     if not (is_trouble(error) or self._is_lost()):
                         raise
-                    self.close()
                     code = getattr(error, "pgcode", None) or "none"
+                    if code == LOCKED:
+                        self._end_frozen()
+                    self.close()
                 if not until:
                     excuse.enter_context(self.progress.excused("the database"))
                     until = monotonic() + self._settings.database_wait_s
@@ -210,6 +213,11 @@ class BatchStore:
                 _log.warning("the database is in trouble", sqlstate=code)
                 sleep(pause)
                 pause = min(2 * pause, PAUSE_MAX_S)
+
+    def _end_frozen(self) -> None:
+        with suppress(psycopg2.Error), self._connection() as conn, conn.cursor() as cur:
+            if ended := end_frozen(cur):
+                _log.warning("ended sessions of workers that stopped in the middle of a COPY", sessions=ended)
 
     def _is_lost(self) -> bool:
         """Say whether the server let go of us, whatever SQLSTATE it gave as the reason."""
@@ -307,6 +315,20 @@ def lock_position(cur: Cursor, source: Source, cluster_id: str) -> int:
     if row is None or row[0] != cluster_id:
         raise another_cluster(source)
     return int(row[1])
+
+
+def end_frozen(cur: Cursor) -> int:
+    """End this role's sessions that have waited ten seconds for the next bytes of a COPY; return how many.
+
+    No timeout of the server counts while it waits in a COPY: a worker frozen there would keep its position locked.
+    One that was only slow begins its batch again.
+    """
+    cur.execute(
+        "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = current_user"
+        " and datname = current_database() and state = 'active' and wait_event = 'ClientRead'"
+        " and query_start < clock_timestamp() - interval '10 seconds'"
+    )
+    return int(cur.fetchone()[0])  # type: ignore[index] # an aggregate always has a row
 
 
 def another_cluster(source: Source) -> LogReplaced:

@@ -1,8 +1,11 @@
 """Where the one transaction must stop, wait or begin again, and that nothing is lost or done twice by it."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import BytesIO
 from random import Random
+from threading import Event
 from time import sleep
 
 import psycopg2
@@ -144,6 +147,56 @@ def test_a_transaction_the_server_ended_is_tried_again_and_no_record_is_blamed(f
     fold.fold(scan(random, person(random), "RS-1", START))
     assert fold.ledger() == (1, 0, 0)
     assert fold.reasons() == []
+
+
+class FreezesInCopy(VisitFold):
+    """Stops in the middle of a COPY, as a process does that gets SIGSTOP, and goes on when it is told to."""
+
+    def __init__(self, partitions: int) -> None:
+        super().__init__(partitions)
+        self.frozen, self.thaw = Event(), Event()
+
+    def fold(self, cur: Cursor, source: Source, records: Sequence[Record]) -> Result:
+        if not self.thaw.is_set():
+            cur.copy_expert("copy stage_scan from stdin", _Freezing(self))
+        return super().fold(cur, source, records)
+
+
+class _Freezing(BytesIO):
+    def __init__(self, fold: FreezesInCopy) -> None:
+        super().__init__()
+        self._fold = fold
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        self._fold.frozen.set()
+        self._fold.thaw.wait()
+        return b""
+
+
+def test_a_worker_frozen_in_the_middle_of_a_copy_is_replaced_and_writes_nothing_when_it_wakes(
+    fold: Fold, random: Random
+) -> None:
+    who = person(random)
+    work = FreezesInCopy(fold.settings.partitions)
+    freezing = BatchStore(fold.settings, "jejak_visits", work, read_seal(fold.settings))
+    ends = {("scan.v1", number): 10**9 for number in fold.log}
+    freezing.positions(Log(CLUSTER, dict.fromkeys(ends, 0), ends))
+    at = partition_of(who, fold.settings.partitions)
+    one = scan(random, who, "RS-1", START)
+    fold.append(at, encode(one))
+    fold.sent.append(one)
+    with ThreadPoolExecutor(1) as pool:
+        waking = pool.submit(freezing.apply, fold.batch(at))
+        try:
+            assert work.frozen.wait(10)
+            fold.store.apply(fold.batch(at))  # waits for the lock until the other's session is ended
+        finally:
+            work.thaw.set()
+        waking.result()
+    freezing.close()
+    assert fold.ledger() == (1, 0, 0)
+    assert fold.reasons() == []
+    fold.assert_equal_to_the_pure_fold()
 
 
 def test_a_scan_is_accepted_when_the_log_took_it(fold: Fold, random: Random) -> None:

@@ -254,7 +254,7 @@ def test_a_dead_letter_is_listed_and_shown_and_seeing_it_is_on_record(there: Tow
         there.settings,
         "select topic, partition, \"offset\", reason from dead_letter where reason like 'field body%' limit 1",
     )[0]
-    with running(there.settings, "dead", "list", stdout=subprocess.PIPE) as process:
+    with running(there.settings, "dead", "list", "--limit", "9999", stdout=subprocess.PIPE) as process:
         listed, _ = process.communicate(timeout=30)
         assert f"{topic} {partition} {offset}" in listed
         assert reason in listed
