@@ -4,6 +4,7 @@ Visitors are distinct and exact. An hour is the text of its beginning in UTC: th
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -13,17 +14,36 @@ class FewFields(msgspec.Struct, gc=False):
 
     facility_id: str
     person_id: str
-    gate: str
+    gate: Literal["entrance", "exit", "zone"]  # of few texts msgspec makes no new ones
     at: str
     admitted: bool
+
+
+class Hour:
+    """What is counted of one facility and hour."""
+
+    __slots__ = ("ins", "outs", "visitors")
+
+    def __init__(self) -> None:
+        self.ins = self.outs = 0
+        self.visitors: set[str] = set()
+
+
+class Place:
+    """One facility: who is inside, and its hours."""
+
+    __slots__ = ("hours", "inside")
+
+    def __init__(self) -> None:
+        self.inside = 0
+        self.hours: dict[str, Hour] = {}
 
 
 class Tally:
     """The result so far, in dicts."""
 
     def __init__(self) -> None:
-        self._inside: dict[str, int] = {}
-        self._hours: dict[tuple[str, str], tuple[list[int], set[str]]] = {}
+        self._places: dict[str, Place] = {}
         self._decoder = msgspec.json.Decoder(FewFields)
 
     def add_bodies(self, bodies: Sequence[bytes]) -> None:
@@ -32,26 +52,29 @@ class Tally:
 
     def add(self, scans: Iterable[FewFields]) -> None:
         """Count scans."""
-        hours, inside = self._hours, self._inside
+        places = self._places
         for scan in scans:
             if not scan.admitted:
                 continue
-            facility = scan.facility_id
-            key = facility, scan.at[:13]
-            hour = hours.get(key)
+            place = places.get(scan.facility_id)
+            if place is None:
+                place = places[scan.facility_id] = Place()
+            at = scan.at[:13]
+            hour = place.hours.get(at)
             if hour is None:
-                hour = hours[key] = [0, 0], set()
-            if scan.gate == "entrance":
-                hour[0][0] += 1
-                inside[facility] = inside.get(facility, 0) + 1
-            elif scan.gate == "exit":
-                hour[0][1] += 1
-                inside[facility] = inside.get(facility, 0) - 1
-            hour[1].add(scan.person_id)
+                hour = place.hours[at] = Hour()
+            gate = scan.gate
+            if gate == "entrance":
+                hour.ins += 1
+                place.inside += 1
+            elif gate == "exit":
+                hour.outs += 1
+                place.inside -= 1
+            hour.visitors.add(scan.person_id)
 
     def lines(self) -> Iterator[str]:
         """Yield the result, one line each."""
-        for facility, number in self._inside.items():
-            yield f"{facility}|{number}"
-        for (facility, at), ((ins, outs), visitors) in self._hours.items():
-            yield f"{facility}|{at}|{ins}|{outs}|{len(visitors)}"
+        for facility, place in self._places.items():
+            yield f"{facility}|{place.inside}"
+            for at, hour in place.hours.items():
+                yield f"{facility}|{at}|{hour.ins}|{hour.outs}|{len(hour.visitors)}"
