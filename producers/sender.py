@@ -14,6 +14,7 @@ from kafka.errors import KafkaError, MessageSizeTooLargeError, TopicAuthorizatio
 
 from producers.client import REQUEST_TIMEOUT_MS, client_config
 from producers.packets import RECORD_OVERHEAD, Keyed, Made, send_packets
+from producers.producer_id import ask_anew_after_reset
 from producers.refusals import explain, explain_start
 from schemas.codec import encode
 from schemas.errors import JejakError, Unavailable
@@ -52,6 +53,7 @@ class Sender:
             self._producer = KafkaProducer(**producer_config(settings, user, delivery_timeout_ms))
         except KafkaError as error:
             raise explain_start(error, settings, user) from error
+        ask_anew_after_reset(self._producer)
         try:
             for topic in TOPICS:
                 if user in topic.writers:

@@ -83,6 +83,31 @@ def test_while_the_broker_is_stopped_nothing_is_called_sent(servers: Servers, se
     assert told.get(timeout=15) == (9, None)
 
 
+def test_a_broker_that_is_away_longer_than_a_record_may_take_does_not_silence_the_sender(
+    installation: Settings, servers: Servers
+) -> None:
+    broker = servers.daemons["Kafka"].process
+    assert broker is not None
+    with Sender(installation, "gate", delivery_timeout_ms=2_000) as sender:
+        _stop(broker.pid)
+        lost = [sender.send(SCAN.name, b"k", b"-1", partition) for partition in range(installation.partitions)]
+        time.sleep(0.2)  # they are on their way: the broker's end makes them wait to be sent again
+        os.kill(broker.pid, signal.SIGKILL)
+        broker.wait()
+        with pytest.raises(Unavailable):
+            sender.confirm(lost)
+        assert servers.mend() == ["Kafka"]
+        servers.wait_ready()
+        end = time.monotonic() + 20
+        while True:
+            try:
+                sender.confirm([sender.send(SCAN.name, b"k", b"-1", 0)])
+            except Unavailable:
+                assert time.monotonic() < end
+            else:
+                return
+
+
 def _stop(pid: int) -> None:
     """Stop a process, and return only when none of its threads is in the middle of something."""
     os.kill(pid, signal.SIGSTOP)
