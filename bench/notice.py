@@ -8,7 +8,7 @@ gate's 200, to the case's row (by the database's clock), to the office's reading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from time import perf_counter, sleep
+from time import perf_counter, sleep, time
 from typing import Any, Final, NamedTuple
 
 from bench.figures import Report
@@ -110,7 +110,7 @@ def _one(front: Front, conn: Connection, wards: Wards, office: Office) -> list[f
     name = wards.fill()
     _wait(front, lambda: progress(conn)[1] > before)
     sleep(QUIET_S)
-    already, begin, began_at = len(office.read_at), perf_counter(), front.now().timestamp()
+    already, begin, began_at = len(office.read_at), perf_counter(), time()
     wards.report(name)
     answered = perf_counter() - begin
     _wait(front, lambda: len(office.read_at) > already)
