@@ -2,6 +2,7 @@
 
 import getpass
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID
 import click
 
 from ops.embedded import running_settings
+from ops.reasons import Reason
 from ops.store import OPERATOR, transaction
 from portal.privacy import requests
 from portal.privacy.identifiers import read_identifiers
@@ -25,12 +27,13 @@ def privacy() -> None:
 
 
 @privacy.command("export")
-@click.option("--reason", required=True, help="Who asked, and where that is filed; goes into the audit.")
+@click.option("--reason", type=Reason(), required=True, help="Who asked, and where that is filed; goes into the audit.")
 @click.pass_obj
 def export(settings: Settings, reason: str) -> None:
     """Write a person's data and who processed them, e.g. `jejak privacy export --reason "letter 12" < identifier`.
 
-    Standard input has one line, a type and a value: nik, passport, kitas or temporary. The answer is one JSON object.
+    Standard input has one line, a type and a value: nik, passport, kitas or temporary. The answer is one JSON object:
+    of a human with several ids, joined by a record, all that is stored under any of them.
     """
     settings = running_settings(settings)
     (subject,) = read_identifiers(click.get_text_stream("stdin"), 1, demo=settings.demo)
@@ -46,12 +49,13 @@ def export(settings: Settings, reason: str) -> None:
 
 
 @privacy.command("erase")
-@click.option("--reason", required=True, help="Who asked, and where that is filed; goes into the audit.")
+@click.option("--reason", type=Reason(), required=True, help="Who asked, and where that is filed; goes into the audit.")
 @click.pass_obj
 def erase(settings: Settings, reason: str) -> None:
     """Erase a person, or record when that will be, e.g. `jejak privacy erase --reason "letter 12" < identifier`.
 
-    Standard input as for export. While something has to be kept, the answer is a date, and a gate does it then.
+    Standard input as for export. While something has to be kept, the answer is a date, and a gate does it then. Other
+    ids of his, joined to this one by a record, are erased with it.
     """
     settings = running_settings(settings)
     (subject,) = read_identifiers(click.get_text_stream("stdin"), 1, demo=settings.demo)
@@ -74,8 +78,13 @@ def receipt(settings: Settings, erasure_id: str) -> None:
     _show(requests.receipt_of(partial(transaction, running_settings(settings), OPERATOR), erasure_id))
 
 
-def _show(one: Erasure) -> None:
-    shown = {
+def _show(found: Sequence[Erasure]) -> None:
+    shown = _shown(found[0]) | {"other_ids": [_shown(one) for one in found[1:]]}
+    click.echo(json.dumps(shown, default=_text, indent=1))
+
+
+def _shown(one: Erasure) -> dict[str, Any]:
+    return {
         "erasure_id": one.erasure_id,
         "state": "done" if one.done_at else "waiting",
         "asked_at": one.asked_at,
@@ -85,7 +94,6 @@ def _show(one: Erasure) -> None:
         "audit_row": one.audit_id,
         "audit_hash": one.audit_hash.hex() if one.audit_hash else None,
     }
-    click.echo(json.dumps(shown, default=_text, indent=1))
 
 
 def _text(value: Any) -> str | float:  # noqa: ANN401 — whatever the database gives

@@ -6,6 +6,7 @@ from functools import partial
 import click
 
 from ops.embedded import running_settings
+from ops.reasons import Reason
 from ops.store import OPERATOR, transaction
 from portal.joins import joins
 from portal.joins.store import every as every_join
@@ -58,7 +59,7 @@ def rotate(settings: Settings, purpose: str | None, *, only_make: bool) -> None:
 
 
 @vault.command("join")
-@click.option("--reason", required=True, help="How it is known that they are one human.")
+@click.option("--reason", type=Reason(), required=True, help="How it is known that they are one human.")
 @click.pass_obj
 def join(settings: Settings, reason: str) -> None:
     """Ask for two ids of one human to be joined, e.g. `jejak vault join --reason "KITAS became NIK" < identifiers`.
@@ -73,7 +74,7 @@ def join(settings: Settings, reason: str) -> None:
 
 
 @vault.command("unjoin")
-@click.option("--reason", required=True, help="Why they are two humans after all.")
+@click.option("--reason", type=Reason(), required=True, help="Why they are two humans after all.")
 @click.pass_obj
 def unjoin(settings: Settings, reason: str) -> None:
     """Ask for a join to be undone, e.g. `jejak vault unjoin --reason "two brothers" < identifiers`.

@@ -3,6 +3,7 @@
 from portal.joins import store
 from portal.joins.store import Join
 from portal.store import Connection, append_audit
+from portal.vault.store import was_erased
 from schemas.errors import Conflict, NotFound
 
 
@@ -43,13 +44,16 @@ def approve(conn: Connection, join_id: int, *, who: str) -> Join:
 
     Raises:
         NotFound: there is no such record.
-        Conflict: nothing waits for approval, or the one who approves is the one who asked.
+        Conflict: nothing waits for approval, the one who approves is the one who asked, or one of the two was erased
+            since: a join would lead from what is left of him to somebody.
     """
     join = _found(conn, join_id)
     if join.state not in {"asked", "undo asked"}:
         raise Conflict("nothing waits for approval here")
     if who == (join.undo_asked_by if join.undo_asked_at else join.asked_by):
         raise Conflict("whoever asked cannot approve: it takes a second person")
+    if not join.undo_asked_at and any(was_erased(conn, one) for one in (join.person_a, join.person_b)):
+        raise Conflict("one of the two was erased since it was asked for")
     if join.undo_asked_at:
         store.run_again(conn, join_id)  # while the view still says who else belongs to them
         store.set_undone(conn, join_id, who)

@@ -109,6 +109,12 @@ def add(conn: Connection, versions: Versions, persons: Sequence[NewPerson]) -> N
     _row(conn, sql, versions.index, versions.master, *map(list, columns))
 
 
+def ids_of(conn: Connection, person: str) -> list[str]:
+    """Return every id of one human, the one asked for first."""
+    sql = "select replace(i::text, '-', '') from unnest(vault.ids_of(%s::uuid)) i order by i <> %s::uuid, i"
+    return [str(one) for (one,) in _rows(conn, sql, person, person)]
+
+
 def ask(conn: Connection, who: str, purpose: str, person: str | None, reason: str) -> int:
     """Write to the audit who is to see what; return the ticket, good once this transaction is committed."""
     return int(_row(conn, "select vault.ask(%s, %s, %s::uuid, %s)", who, purpose, person, reason)[0])
@@ -189,9 +195,13 @@ def erase_due(conn: Connection) -> int:
     return int(_row(conn, "select vault.erase_due()")[0])
 
 
-def erase(conn: Connection, who: str, person: str, reason: str) -> str:
-    """Record that a person is to be erased, and do it at once if nothing has to be kept; return the erasure's id."""
-    return str(_row(conn, "select vault.erase(%s, %s::uuid, %s)::text", who, person, reason)[0])
+def erase(conn: Connection, who: str, person: str, reason: str) -> str | None:
+    """Record that a person is to be erased, and do it at once if nothing has to be kept; return the erasure's id.
+
+    Each other id of the same human is erased with him, by an erasure of its own. None: another request was faster.
+    """
+    asked: str | None = _row(conn, "select vault.erase(%s, %s::uuid, %s)::text", who, person, reason)[0]
+    return asked
 
 
 def erasure_of(conn: Connection, erasure_id: str) -> Erasure | None:
@@ -201,6 +211,18 @@ def erasure_of(conn: Connection, erasure_id: str) -> Erasure | None:
         values: list[Any] = [str(row[0]), *row[1:-1], bytes(row[-1]) if row[-1] else None]
         return Erasure(*values)
     return None
+
+
+def erasures_beside(conn: Connection, erasure_id: str) -> list[Erasure]:
+    """Return the erasures of other ids of the same human."""
+    sql = "select erasure_id::text from vault.erasures_beside(%s::uuid) as b (erasure_id)"
+    found = [erasure_of(conn, other) for (other,) in _rows(conn, sql, erasure_id)]
+    return [one for one in found if one is not None]
+
+
+def was_erased(conn: Connection, person: str) -> bool:
+    """Say whether an id is what an erasure left."""
+    return bool(_row(conn, "select vault.was_erased(%s::uuid)", person)[0])
 
 
 def erasures_waiting(conn: Connection, person: str) -> list[Erasure]:

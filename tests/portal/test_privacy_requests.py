@@ -17,10 +17,12 @@ from ops.commands.privacy import privacy
 from ops.store import OPERATOR, OWNER, transaction
 from portal import store as portal_store
 from portal.identity import Subject, Vault, open_vault
+from portal.joins import joins
+from portal.privacy import store as privacy_store
 from portal.privacy.identifiers import read_identifiers
 from portal.vault import store as vault_store
 from portal.vault.tending import EVERY_S
-from schemas.errors import BadInput, NotFound
+from schemas.errors import BadInput, Conflict, NotFound
 from schemas.settings import Settings
 from tests.portal.conftest import Gate, scan
 
@@ -162,6 +164,138 @@ def test_who_has_nothing_to_be_kept_is_erased_at_once_with_proof(settings: Setti
     assert somebody(settings, subject) != before
     assert json.loads(ask(settings, "", "receipt", receipt["erasure_id"]).stdout) == receipt
     assert vault.known_ids([subject]) is None
+
+
+def joined(settings: Settings, one: str, other: str) -> int:
+    with transaction(settings, OPERATOR) as conn:
+        number = joins.ask_to_join(conn, one, other, who="ani", reason="one human")
+        joins.approve(conn, number, who="budi")
+    return number
+
+
+def parted(settings: Settings, one: str, other: str) -> None:
+    with transaction(settings, OPERATOR) as conn:
+        joins.approve(conn, joins.ask_to_part(conn, one, other, who="ani", reason="two").join_id, who="budi")
+
+
+def actions_about(settings: Settings, *objects: str) -> list[str]:
+    rows = execute(settings, "select action from audit where object = any(%s) order by id", list(objects))
+    return [row[0] for row in rows]
+
+
+def test_who_has_three_ids_is_shown_what_is_stored_under_all_of_them(settings: Settings) -> None:
+    ids = [somebody(settings, Subject("temporary", f"BED {number}")) for number in (30, 31, 32)]
+    stranger = somebody(settings, Subject("temporary", "BED 33"))
+    for person, days in zip((*ids, stranger), (1, 2, 3, 4), strict=True):
+        visit(settings, person, TODAY - timedelta(days=days))
+    case(settings, ids[2], "K900030")
+    with transaction(settings, OPERATOR) as conn:
+        portal_store.append_audit(conn, "dinkes", "trace shown", "K900030", "visit")
+    for one, other in ((ids[0], ids[1]), (ids[1], ids[2]), (ids[0], stranger)):
+        joined(settings, one, other)
+    parted(settings, ids[0], stranger)  # that one was a mistake
+    found = json.loads(ask(settings, "temporary bed 30\n", "export", "--reason", "letter 30").stdout)
+    assert found["identity"]["value"] == "BED 30"
+    assert sorted(one["identity"]["value"] for one in found["other_ids"]) == ["BED 31", "BED 32"]
+    assert [datetime.fromisoformat(row["check_out"]) for row in found["visits"]] == [
+        TODAY - timedelta(days=days) for days in (3, 2, 1)
+    ]
+    assert [row["case_id"] for row in found["cases"]] == ["K900030"]
+    opened = {row["object"] for row in found["processing_trail"] if row["action"] == "identity opened"}
+    assert opened == set(ids)
+    assert "visit" in {row["reason"] for row in found["processing_trail"]}
+
+
+def test_who_has_several_ids_is_erased_under_all_and_what_one_has_to_keep_all_keep(settings: Settings) -> None:
+    beds = ("BED 40", "BED 41", "BED 42")
+    ids = [somebody(settings, Subject("temporary", bed)) for bed in beds]
+    joined(settings, ids[0], ids[1])
+    joined(settings, ids[2], ids[1])
+    candidate(settings, open_trace(settings, "K900040"), ids[2])
+    waiting = erase(settings, "temporary bed 40\n")
+    assert [one["state"] for one in (waiting, *waiting["other_ids"])] == ["waiting"] * 3
+    assert {one["due_at"] for one in (waiting, *waiting["other_ids"])} == {waiting["due_at"]}
+    assert datetime.fromisoformat(waiting["due_at"]) == TODAY + timedelta(days=200)
+    execute(settings, "update trace set state = 'closed' where case_id = 'K900040'")
+    execute(settings, "update vault.erasure set due_at = now() where person = any(%s::uuid[])", ids)
+    with transaction(settings, "jejak_gate") as conn:
+        vault_of(settings).tend(conn)
+    done = json.loads(ask(settings, "", "receipt", waiting["erasure_id"]).stdout)
+    assert [(one["state"], one["rows_left"]) for one in (done, *done["other_ids"])] == [("done", 0)] * 3
+    assert all(
+        isinstance(ask(settings, f"temporary {bed}", "export", "--reason", "x").exception, NotFound) for bed in beds
+    )
+
+
+def test_an_id_that_was_joined_after_its_human_asked_goes_too_and_one_that_was_parted_does_not(
+    settings: Settings,
+) -> None:
+    me, late, brother = (somebody(settings, Subject("temporary", f"BED {number}")) for number in (50, 51, 52))
+    visit(settings, me, TODAY)
+    joined(settings, me, brother)
+    receipt = erase(settings, "temporary bed 50\n")
+    (beside,) = receipt["other_ids"]
+    assert beside["state"] == "waiting"
+    parted(settings, me, brother)
+    joined(settings, me, late)
+    execute(settings, "delete from visit_long where person = %s", me)
+    execute(
+        settings,
+        "update vault.erasure set due_at = now() where done_at is null and person = any(%s::uuid[])",
+        [me, brother],
+    )
+    for _ in range(2):  # the one that came to it is carried out at the next look
+        with transaction(settings, "jejak_gate") as conn:
+            vault_of(settings).tend(conn)
+    assert somebody(settings, Subject("temporary", "BED 52")) == brother
+    assert actions_about(settings, beside["erasure_id"])[-1] == "erasure taken back"
+    done = json.loads(ask(settings, "", "receipt", receipt["erasure_id"]).stdout)
+    assert [one["state"] for one in (done, *done["other_ids"])] == ["done", "done"]
+    assert somebody(settings, Subject("temporary", "BED 51")) != late
+
+
+def test_who_asked_himself_is_erased_although_his_ids_were_parted(settings: Settings) -> None:
+    me, brother = (somebody(settings, Subject("temporary", f"BED {number}")) for number in (60, 61))
+    visit(settings, me, TODAY)
+    visit(settings, brother, TODAY)
+    joined(settings, me, brother)
+    first = erase(settings, "temporary bed 60\n")
+    second = erase(settings, "temporary bed 61\n")
+    assert second["erasure_id"] == first["other_ids"][0]["erasure_id"]
+    parted(settings, me, brother)
+    execute(settings, "delete from visit_long where person = any(%s::uuid[])", [me, brother])
+    execute(settings, "update vault.erasure set due_at = now() where person = any(%s::uuid[])", [me, brother])
+    with transaction(settings, "jejak_gate") as conn:
+        vault_of(settings).tend(conn)
+    assert json.loads(ask(settings, "", "receipt", second["erasure_id"]).stdout)["state"] == "done"
+
+
+def test_nobody_is_joined_to_what_an_erasure_left(settings: Settings) -> None:
+    one, other = (somebody(settings, Subject("temporary", f"BED {number}")) for number in (70, 71))
+    with transaction(settings, OPERATOR) as conn:
+        number = joins.ask_to_join(conn, one, other, who="ani", reason="one human")
+    erase(settings, "temporary bed 71\n")
+    with transaction(settings, OPERATOR) as conn, pytest.raises(Conflict, match="was erased"):
+        joins.approve(conn, number, who="budi")
+
+
+def test_every_table_that_names_a_person_is_in_the_export_or_said_to_be_left_out(settings: Settings) -> None:
+    rows = execute(
+        settings,
+        "select distinct table_schema || '.' || table_name from information_schema.columns"
+        " where table_schema in ('public', 'vault') and column_name ~ 'person' and data_type = 'uuid'"
+        " and table_name !~ '^visit_[0-9]'",
+    )
+    exported = " ".join(privacy_store.OWN.values()).split()
+    named = {
+        name for (name,) in rows if name.removeprefix("public.").strip('"') not in {w.strip('"') for w in exported}
+    }
+    assert named == {
+        "public.exposure", "public.pairing", "public.same_human", "public.flagged_scan", "public.person_join",
+        "public.retention_due", "public.visit", "public.visit_long", "public.visitor_device",
+        "public.visitor_codes_of_day", "vault.person", "vault.identifier", "vault.newcomer", "vault.ticket",
+        "vault.erasure", "vault.certificate", "vault.dose",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
