@@ -32,6 +32,7 @@ from schemas.settings import Settings
 
 PASSWORD = "empat jeruk di kebun hujan"
 BETWEEN_TRIES = timedelta(seconds=7)  # so that nobody tries too often
+BUSY = timedelta(minutes=14)  # between two uses of somebody who is never idle
 NOTED_EVERY = IDLE / 15
 T = TypeVar("T")
 
@@ -178,6 +179,15 @@ class Sessions(RuleBasedStateMachine):
         self._look(data.draw(st.sampled_from(list(self.alive))))
 
     @precondition(lambda self: self.alive)
+    @rule(data=st.data(), lasts=st.sampled_from((timedelta(hours=7), LONGEST + BUSY)))
+    def use_without_a_pause(self, data: st.DataObject, lasts: timedelta) -> None:
+        """Let somebody be busy so long that only the longest time ends it: chance alone never waits so often."""
+        token, until = data.draw(st.sampled_from(list(self.alive))), self.clock.at + lasts
+        while self.clock.at < until and token in self.alive:
+            self.clock.at += BUSY
+            self._look(token)
+
+    @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def sign_out(self, data: st.DataObject) -> None:
         token = data.draw(st.sampled_from(list(self.alive)))
@@ -271,6 +281,16 @@ def test_no_session_is_ever_usable_in_a_state_it_must_not_have(house: House) -> 
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )
+
+
+def test_who_is_never_idle_is_out_after_the_longest_that_a_session_lasts(house: House) -> None:
+    _, token = house.activated("officer")
+    began = house.clock.at
+    while house.clock.at + BUSY < began + LONGEST:
+        house.clock.at += BUSY
+        assert house.usable(token) is not None
+    house.clock.at = began + LONGEST
+    assert house.usable(token) is None
 
 
 def test_an_old_password_checked_while_a_new_one_is_set_leaves_no_session(house: House) -> None:
