@@ -54,6 +54,11 @@ class Principal(msgspec.Struct, frozen=True):
             return self.facility == facility_id
         return covers(self.area or (EVERYWHERE if self.role == "import" else ""), district)
 
+    @property
+    def speaks_for_all(self) -> bool:
+        """Say whether it is the ministry's own: an import key that is of no facility and no area."""
+        return self.role == "import" and not self.facility and self.area in {"", EVERYWHERE}
+
 
 Find = Callable[[bytes], Awaitable[KeyRow | None]]
 

@@ -2,7 +2,8 @@
 
 The later decision wins, also across gates: the database gives its serial, above every one before, when it is taken; in
 which order decisions reach the log does not matter. Nobody names a person id: a scan is found by its person (or, while
-it is flagged, by its id alone) at a facility for which the caller may speak.
+it is flagged, by its id alone) at a facility for which the caller may speak. Any key of the facility takes a scan out;
+only its manager and the ministry bring one back: what scans at a door must not clear what it was flagged for.
 """
 
 from collections import Counter
@@ -132,6 +133,8 @@ def _check(desk: Desk, principal: Principal, body: ScanDecisionBody) -> _Asked |
         return InvalidEvent("is not known", field="facility_id")
     if not principal.may_speak_for(facility.facility_id, facility.district):
         return NotYours("is not this key's", field="facility_id")
+    if body.decision is Verdict.CLEAR and not principal.speaks_for_all:
+        return NotYours("only a manager or the ministry clears: on the page, or with a key of all", field="decision")
     try:
         subject = None if who is None else normalise(who.type, who.value, who.district, demo=desk.settings.demo)
     except BadInput as error:

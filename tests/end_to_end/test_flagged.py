@@ -157,7 +157,7 @@ def test_a_stated_theft_takes_the_scans_since_out_and_clearing_tells_the_office(
     assert [one.action for one in first] == ["summary", "added"]
     assert first[1].minutes_band == "30-59"  # the nurse alone
 
-    with town.gate("gate") as gate:
+    with town.gate("import") as gate:  # the ministry's
         body = [decision(one, "clear") for one in stay(GUEST, 60, posters=True)]
         answer = gate.post("/v1/scans/decisions", body)
         assert [one["status"] for one in answer["results"]] == ["accepted", "accepted"]

@@ -85,12 +85,12 @@ def flagged_in(key: httpx.Client, body: dict[str, Any]) -> Any:
 
 def test_what_is_said_last_of_a_scan_holds_and_counts_show_it_apart(gate: Gate, as_role: As) -> None:
     facility_id = new_facility(gate)
-    key = as_role("gate", facility=facility_id, principal="Loket 1")
+    key, all_over = as_role("gate", facility=facility_id), as_role("import", principal="Kementerian")
     body = taken(gate, key, facility_id=facility_id)
     assert hour(key, body)["arrivals"] == 1
     said = []
     for verdict in ("flag", "clear", "void", "clear", "flag"):
-        answer = key.post(PATH, json=decision(body, verdict))
+        answer = all_over.post(PATH, json=decision(body, verdict))
         assert (answer.status_code, answer.json()["status"]) == (200, "accepted")
         said.append(answer.json()["serial"])
         wait_until(lambda wanted=verdict: state(gate, body["scan_id"]) == wanted)  # type: ignore[misc]  # bound now
@@ -98,21 +98,37 @@ def test_what_is_said_last_of_a_scan_holds_and_counts_show_it_apart(gate: Gate, 
     wait_until(lambda: flagged_in(key, body) == 1)
     assert hour(key, body)["arrivals"] == 0
     nameless = decision(body, "clear", subject=None)  # while it is flagged, its id is enough
-    assert key.post(PATH, json=nameless).json()["status"] == "accepted"
+    assert all_over.post(PATH, json=nameless).json()["status"] == "accepted"
     wait_until(lambda: flagged_in(key, body) == 0)
     assert hour(key, body)["arrivals"] == 1
-    assert key.post(PATH, json=nameless).status_code == 404  # now it is not
+    assert all_over.post(PATH, json=nameless).status_code == 404  # now it is not
     with transaction(gate.settings, OPERATOR) as conn, conn.cursor() as cur:
         cur.execute("select principal, action, reason from audit where object = %s order by id", (f"{facility_id} 1",))
         assert cur.fetchall()[-2:] == [
-            ("Loket 1", "scan flag", "poster yang difoto"),
-            ("Loket 1", "scan clear", "poster yang difoto"),
+            ("Kementerian", "scan flag", "poster yang difoto"),
+            ("Kementerian", "scan clear", "poster yang difoto"),
         ]
 
 
+def test_a_key_of_the_door_or_of_an_area_takes_out_and_never_brings_back(gate: Gate, as_role: As) -> None:
+    door = as_role("gate", facility="RS-A")
+    body = taken(gate, door)
+    for key in (door, as_role("gate", area="all"), as_role("import", facility="RS-A"), as_role("import", area="36")):
+        for stands in ("", "flag"):  # neither before it is flagged, so that the flag comes too late, nor after
+            if stands:
+                assert key.post(PATH, json=decision(body, stands)).status_code == 200
+                wait_until(lambda: state(gate, body["scan_id"]) == "flag")
+            for asked in (decision(body, "clear"), decision(body, "clear", subject=None)):
+                answer = key.post(PATH, json=asked)
+                assert (answer.status_code, answer.json()["field"]) == (403, "decision")
+    results = door.post(PATH, json=[decision(body, "clear"), decision(body, "flag")]).json()["results"]
+    assert [one["status"] for one in results] == ["invalid", "accepted"]
+    assert state(gate, body["scan_id"]) == "flag"
+
+
 def test_the_later_decision_wins_also_across_gates(gate: Gate, as_role: As, tmp_path_factory: Any) -> None:
-    key = as_role("gate", facility="RS-A")
-    body = taken(gate, key)
+    key = as_role("import")
+    body = taken(gate, as_role("gate", facility="RS-A"))
     other = Gate(gate.settings, tmp_path_factory.mktemp("other")).start()
     try:
         with other.client(key.headers["authorization"].removeprefix("Bearer ")) as second:
@@ -157,7 +173,7 @@ def test_a_decision_that_cannot_be_is_refused_by_its_field_and_never_its_value(
 def test_each_decision_of_a_batch_is_judged_by_itself(gate: Gate, as_role: As) -> None:
     key = as_role("gate", facility="RS-A")
     one, two = taken(gate, key), taken(gate, key)
-    batch = [decision(one, "flag"), decision(two, "flag", facility_id="PKM-B"), decision(one, "clear"), {"scan_id": 7}]
+    batch = [decision(one, "flag"), decision(two, "flag", facility_id="PKM-B"), decision(one, "void"), {"scan_id": 7}]
     for sent in (batch, {"decisions": batch}):
         results = key.post(PATH, json=sent).json()["results"]
         assert [(one["status"], one.get("field")) for one in results] == [
@@ -167,7 +183,7 @@ def test_each_decision_of_a_batch_is_judged_by_itself(gate: Gate, as_role: As) -
             ("invalid", "scan_id"),
         ]
         assert results[0]["serial"] < results[2]["serial"]
-    wait_until(lambda: state(gate, one["scan_id"]) == "clear")
+    wait_until(lambda: state(gate, one["scan_id"]) == "void")
     assert state(gate, two["scan_id"]) == ""
     assert key.post(PATH, json=[decision(one, "void")] * 1_001).status_code == 413
     assert key.post(PATH, content=b"{").status_code == 422
@@ -229,7 +245,7 @@ def test_a_stated_theft_flags_what_was_accepted_since_and_what_comes_later(gate:
     _, manager = activated(gate, facilities=[facility_id])
     before, after, cleared, void = phones(gate, key, facility_id, (8, 3, 2, 1))
     for body, verdict in ((cleared, "clear"), (void, "void")):
-        assert key.post(PATH, json=decision(body, verdict)).status_code == 200
+        assert as_role("import").post(PATH, json=decision(body, verdict)).status_code == 200
         wait_until(lambda one=body, wanted=verdict: state(gate, one["scan_id"]) == wanted)  # type: ignore[misc]  # bound now
     stolen(manager, facility_id, 4)
     wait_until(lambda: state(gate, after["scan_id"]) == state(gate, cleared["scan_id"]) == "flag")
