@@ -15,6 +15,7 @@ from schemas.errors import InvalidEvent
 from schemas.events import Assurance, Channel, FacilityId, Gate, Instant, Role, Text, Uuid7, Verdict
 from tracing.cases.unacknowledged import Waiting
 
+FILE_MAX: Final = 16_000_000  # bytes of an import: 5,000 records of a FHIR bundle, each with its patient
 AHEAD_MAX: Final = timedelta(minutes=5)  # a phone's clock may be ahead of ours by so much
 
 Named = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -83,6 +84,7 @@ class TestResultBody(Body, frozen=True, kw_only=True):
 
     result_id: Uuid7
     subject: SubjectBody
+    name: Annotated[str, Meta(max_length=128)] = ""  # of the person; for the vault alone, so that gates know him by it
     lab_ref: Named
     test: Literal["pcr", "antigen"]
     result: Literal["positive", "negative", "indeterminate"]

@@ -155,7 +155,7 @@ class Bundle:
         self._named: dict[str, Entry] = {}
         for entry in self.entries:
             if entry.fault is None:
-                identity = msgspec.json.decode(entry.raw, type=_Kind).id
+                identity = read_resource(_Kind, entry.raw).id
                 self._named |= dict.fromkeys(filter(None, (entry.name, identity and f"{entry.kind}/{identity}")), entry)
 
     def of_kind(self, kind: str) -> Iterator[Entry]:
@@ -170,27 +170,26 @@ class Bundle:
         """
         if reference is None:
             raise BadInput("is missing", field=field)
-        if reference.reference.startswith("#"):
-            wanted = _Kind("Patient", reference.reference[1:])
-            found = next((raw for raw in contained if read_resource(_Kind, bytes(raw)) == wanted), None)
-            if found is not None:
-                return read_resource(Patient, bytes(found))
-        elif (entry := self._find("Patient", reference.reference)) is not None:
-            return read_resource(Patient, entry.raw)
+        found = self._find("Patient", reference.reference, contained)
+        if found is not None:
+            return read_resource(Patient, found)
         if reference.identifier is not None:
             return Patient(identifier=(reference.identifier,), name=(HumanName(text=reference.display),))
         raise BadInput("leads to no Patient of this bundle", field=field)
 
-    def place(self, reference: Reference) -> str:
+    def place(self, reference: Reference, contained: Sequence[msgspec.Raw]) -> str:
         """Return the name of a place: as the reference shows it, or as the Location it leads to is called; or none."""
-        entry = self._find("Location", reference.reference)
-        return reference.display or (read_resource(_Location, entry.raw).name if entry is not None else "")
+        found = self._find("Location", reference.reference, contained)
+        return reference.display or (read_resource(_Location, found).name if found is not None else "")
 
-    def _find(self, kind: str, reference: str) -> Entry | None:
+    def _find(self, kind: str, reference: str, contained: Sequence[msgspec.Raw]) -> bytes | None:
         """Return what a reference leads to, also where one of both is a whole address and the other its end."""
+        if reference.startswith("#"):
+            wanted = _Kind(kind, reference[1:])
+            return next((bytes(raw) for raw in contained if read_resource(_Kind, bytes(raw)) == wanted), None)
         tail = "/".join(reference.split("/")[-2:])
         entry = self._named.get(reference) or self._named.get(tail)
-        return entry if entry is not None and entry.kind == kind else None
+        return entry.raw if entry is not None and entry.kind == kind else None
 
 
 def read_resource(kind: type[R], raw: bytes) -> R:
@@ -203,14 +202,16 @@ def read_resource(kind: type[R], raw: bytes) -> R:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise explain(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):  # inside a text: what frames it was read before
+        raise InvalidEvent("holds text that is no Unicode", field="resource") from None
 
 
 def _entries(raws: Sequence[msgspec.Raw]) -> Iterator[Entry]:
     for number, raw in enumerate(raws):
         try:
-            entry = msgspec.json.decode(raw, type=_Entry)
-            kind = msgspec.json.decode(entry.resource, type=_Kind)
-        except msgspec.ValidationError as error:
-            yield Entry(number, "", "", b"", explain(error))
+            entry = read_resource(_Entry, bytes(raw))
+            kind = read_resource(_Kind, bytes(entry.resource))
+        except BadInput as error:
+            yield Entry(number, "", "", b"", error)
         else:
             yield Entry(number, entry.full_url, kind.resource_type, bytes(entry.resource))

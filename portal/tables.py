@@ -1,5 +1,6 @@
 """A CSV file taken row by row: every good row is used, every bad one is named by its line, and none stops another.
 
+Cells are parted by commas, or by semicolons where the header is: Indonesian spreadsheets keep the comma for decimals.
 Where a quote is never closed, only the line it stands on is lost: reading goes on behind that line.
 """
 
@@ -25,23 +26,32 @@ class Row(NamedTuple):
 def read_table(data: bytes, *, required: Sequence[str], optional: Sequence[str] = ()) -> Iterator[Row]:
     """Yield a file's rows; columns in any order, more of them, a byte order mark, CRLF and blank lines are fine.
 
-    A cell is without blanks around it. A column that is not there is an empty cell.
+    A cell is without blanks around it. A column that is not there is an empty cell; more columns are not looked at.
 
     Raises:
         BadInput: the header lacks a column, or has one twice: then no row can be read.
     """
     lines = list(StringIO(data.decode("utf-8-sig", errors="surrogateescape"), newline=""))
-    header = [cell.strip() for cell in next(csv.reader(lines[:1]), [])]
+    parted = ";" if lines and ";" in lines[0] and "," not in lines[0] else ","
+    try:
+        header = [cell.strip() for cell in next(csv.reader(lines[:1], delimiter=parted), [])]
+    except csv.Error as error:
+        raise BadInput("is no line of column names", field="header", line=1) from error
     check_header(header, required, optional)
     missing = dict.fromkeys((*required, *optional), "")
-    return (_judged(line, header, cells, missing) for line, cells in _rows(lines, len(header)))
+    return (_judged(line, header, cells, missing) for line, cells in _rows(lines, len(header), parted))
 
 
-def _rows(lines: Sequence[str], width: int) -> Iterator[tuple[int, list[str] | None]]:
+def is_table(content_type: str) -> bool:
+    """Say whether a body of this type is a CSV file."""
+    return content_type.split(";", maxsplit=1)[0].strip().lower() == "text/csv"
+
+
+def _rows(lines: Sequence[str], width: int, parted: str) -> Iterator[tuple[int, list[str] | None]]:
     """Yield the rows behind the header that are not blank, each with its line; None for one that is no CSV."""
     at = 1
     while at < len(lines):
-        reader, first = csv.reader(_from(lines, at), strict=True), at
+        reader, first = csv.reader(_from(lines, at), delimiter=parted, strict=True), at
         while at < len(lines):
             try:
                 cells = next(reader)
@@ -66,9 +76,10 @@ def _judged(line: int, header: list[str], cells: list[str] | None, missing: dict
         return Row(line, {}, BadInput("has a quote or a line end that is not CSV", field="row", line=line))
     if len(cells) != len(header):
         return Row(line, {}, BadInput(f"has {len(cells)} fields, the header has {len(header)}", field="row", line=line))
-    for column, cell in zip(header, cells, strict=True):
+    known = {column: cell for column, cell in zip(header, cells, strict=True) if column in missing}
+    for column, cell in known.items():
         if len(cell) > LENGTH_MAX:
             return Row(line, {}, BadInput(f"is longer than {LENGTH_MAX:,} characters", field=column, line=line))
         if any("\udc80" <= letter <= "\udcff" for letter in cell):
             return Row(line, {}, BadInput("is not UTF-8", field=column, line=line))
-    return Row(line, missing | {column: cell.strip() for column, cell in zip(header, cells, strict=True)})
+    return Row(line, missing | {column: cell.strip() for column, cell in known.items()})

@@ -1,8 +1,6 @@
 """`jejak admissions`: what a hospital's own system knows of its inpatients, through the gate."""
 
 import csv
-import sys
-from collections import Counter
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -10,16 +8,15 @@ from typing import Any
 
 import click
 
+from ops.files import read_records, tell
 from portal.admissions.rows import OPTIONAL, REQUIRED
 from portal.tables import Row, read_table
 from producers.gate_client import GateClient, open_gate
-from schemas.errors import BadInput
 from schemas.settings import Settings
 
 PATH = "/v1/admissions"
 COLUMNS = (*REQUIRED, *OPTIONAL)
 ROWS = 500  # of one request
-SOME_BAD = 1
 
 
 @click.group()
@@ -39,23 +36,13 @@ def take_file(settings: Settings, path: Path | None, fhir: Path | None, gate: st
     Bad ones go to stderr, by line and field and never with a value; with any, the exit code is 1. The same file again
     changes nothing; a corrected one takes back what it corrects.
     """
-    if (path is None) == (fhir is None):
-        raise BadInput("either a CSV file or a FHIR bundle is needed", field="--fhir")
+    data = read_records(path, fhir)
     with open_gate(settings, gate, key_file) as client:
         if path is not None:
-            results = list(_rows(client, _read(path)))
+            results = list(_rows(client, data))
         else:
-            assert fhir is not None
-            results = client.post_file(PATH, _read(fhir), "application/fhir+json")["results"]
-    for one in results:
-        if one["status"] == "bad":
-            place = f"line {one['line']}" if "line" in one else f"entry {one['entry']}"
-            click.echo(f"jejak: {place}, field {one['field']}: {one['reason']}", err=True)
-    counted = Counter(one["status"] for one in results)
-    names = ("new", "changed", "known", "withdrawn", "ignored", "bad")
-    click.echo(", ".join(f"{counted[name]} {name}" for name in names))
-    if counted["bad"]:
-        sys.exit(SOME_BAD)
+            results = client.post_file(PATH, data, "application/fhir+json")["results"]
+    tell(results, ("new", "changed", "known", "withdrawn", "ignored", "bad"))
 
 
 def _rows(client: GateClient, data: bytes) -> Iterator[dict[str, Any]]:
@@ -81,10 +68,3 @@ def _as_csv(rows: list[Row]) -> bytes:
 def _bad(row: Row) -> dict[str, Any]:
     assert row.fault is not None
     return {"line": row.line, "status": "bad", "field": row.fault.field, "reason": row.fault.reason}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", field="FILE") from error

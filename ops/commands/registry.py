@@ -2,14 +2,14 @@
 
 import csv
 import getpass
-import sys
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
 from ops.embedded import running_settings
+from ops.files import read_records, tell
 from ops.store import transaction
 from portal.identity import open_vault
 from portal.registry.importing import Result, batches, good, judge, results_of
@@ -18,8 +18,6 @@ from portal.registry.taking import take
 from portal.store import ROLE
 from schemas.errors import BadInput
 from schemas.settings import Settings
-
-SOME_BAD = 1
 
 
 @click.group()
@@ -40,20 +38,12 @@ def take_file(settings: Settings, path: Path | None, fhir: Path | None, results_
     Bad ones go to stderr, by line and field and never with a value; with any, the exit code is 1. The same file again
     changes nothing.
     """
-    if (path is None) == (fhir is None):
-        raise BadInput("either a CSV file or a FHIR bundle is needed", field="--fhir")
+    data = read_records(path, fhir)
     source: Source = "csv" if path is not None else "fhir"
-    results = _take(running_settings(settings), source, _read(path or fhir))
+    results = _take(running_settings(settings), source, data)
     if results_path is not None:
         _write(results_path, source, results)
-    for one in results:
-        if one.status == "bad":
-            place = f"line {one.line}" if source == "csv" else f"entry {one.entry}"
-            click.echo(f"jejak: {place}, field {one.field}: {one.reason}", err=True)
-    counted = Counter(one.status for one in results)
-    click.echo(", ".join(f"{counted[name]} {name}" for name in ("new", "changed", "known", "withdrawn", "bad")))
-    if counted["bad"]:
-        sys.exit(SOME_BAD)
+    tell(msgspec.to_builtins(results), ("new", "changed", "known", "withdrawn", "bad"))
 
 
 def _take(settings: Settings, source: Source, data: bytes) -> list[Result]:
@@ -66,14 +56,6 @@ def _take(settings: Settings, source: Source, data: bytes) -> list[Result]:
                 outcomes = take(conn, open_vault(conn, settings), records, getpass.getuser(), source)
         results += results_of(source, group, outcomes)
     return results
-
-
-def _read(path: Path | None) -> bytes:
-    assert path is not None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"cannot be read: {error.strerror}", field="FILE") from error
 
 
 def _write(path: Path, source: Source, results: list[Result]) -> None:

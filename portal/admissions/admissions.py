@@ -12,13 +12,14 @@ from portal.admissions.feed import Outcome, take
 from portal.admissions.fhir import stays_of
 from portal.admissions.rows import OPTIONAL, REQUIRED, unit_of
 from portal.admissions.stays import Unit
+from portal.bodies import FILE_MAX
 from portal.desk import Desk, GateRequest, desk_of
 from portal.fhir import Bundle
 from portal.keys import Principal, allow
 from portal.openapi import NEEDS_KEY, refusals, with_file
 from portal.problems import TooLarge
 from portal.store import FacilityRow
-from portal.tables import read_table
+from portal.tables import is_table, read_table
 from schemas.errors import BadInput
 
 ROLE: Final = "import"
@@ -53,6 +54,7 @@ class _Judged(NamedTuple):
     "/v1/admissions",
     guards=[allow(ROLE)],
     status_code=200,
+    request_max_body_size=FILE_MAX,
     operation_class=with_file("Encounter"),
     responses=refusals(413),
     security=NEEDS_KEY,
@@ -60,13 +62,14 @@ class _Judged(NamedTuple):
 async def post_admissions(request: GateRequest) -> Taken:
     """Take admissions, transfers, discharges and deaths: good ones become scans, bad ones are named."""
     desk, principal = desk_of(request), request.user
-    is_csv = request.headers.get("content-type", "").startswith("text/csv")
+    is_csv = is_table(request.headers.get("content-type", ""))
     read = _rows if is_csv else _stays
     body, now, demo = await request.body(), datetime.now(UTC), desk.settings.demo
     judged = await asyncio.to_thread(lambda: list(read(body, principal.facility, now, demo=demo)))
     if len(judged) > RECORDS_MAX:
         raise TooLarge(f"more than {RECORDS_MAX:,} records at once")
     judged = await _placed(desk, principal, judged)
+    await desk.horizon.know()
     outcomes = await _take(desk, principal, judged)
     results = [_result(one, outcomes.get(number), is_csv=is_csv) for number, one in enumerate(judged)]
     bad = sum(one.status == "bad" for one in results)
@@ -98,14 +101,17 @@ def _placed_one(desk: Desk, principal: Principal, one: _Judged) -> _Judged:
     if not isinstance(one.unit, Unit):
         return one
     facility = desk.register.get(one.unit.facility_id)
+    fault = None
     if facility is None:
-        return one._replace(unit=BadInput("is not known", field="facility_id"))
-    if not principal.may_speak_for(facility.facility_id, facility.district):
-        return one._replace(unit=BadInput("is not this key's", field="facility_id"))
+        fault = BadInput("is not known", field="facility_id")
+    elif not principal.may_speak_for(facility.facility_id, facility.district):
+        fault = BadInput("is not this key's", field="facility_id")
+    if fault is not None:
+        return one._replace(unit=fault if one.unit.subject is not None else None)
     return one._replace(facility=facility)
 
 
-async def _take(desk: Desk, principal: Principal, judged: Sequence[_Judged]) -> dict[int, Outcome]:
+async def _take(desk: Desk, principal: Principal, judged: Sequence[_Judged]) -> dict[int, Outcome | BadInput]:
     """Return what became of the good ones, by their places in `judged`."""
     places: dict[str, FacilityRow] = {}
     groups: dict[str, list[tuple[int, Unit]]] = {}
@@ -113,15 +119,18 @@ async def _take(desk: Desk, principal: Principal, judged: Sequence[_Judged]) -> 
         if isinstance(one.unit, Unit) and one.facility is not None:
             places[one.facility.facility_id] = one.facility
             groups.setdefault(one.facility.facility_id, []).append((number, one.unit))
-    outcomes: dict[int, Outcome] = {}
+    outcomes: dict[int, Outcome | BadInput] = {}
     for facility_id, group in groups.items():
         said = await take(desk, principal, places[facility_id], [unit for _, unit in group])
         outcomes |= {number: outcome for (number, _), outcome in zip(group, said, strict=True)}
     return outcomes
 
 
-def _result(one: _Judged, outcome: Outcome | None, *, is_csv: bool) -> Result:
+def _result(one: _Judged, outcome: Outcome | BadInput | None, *, is_csv: bool) -> Result:
     line, entry = (one.at, None) if is_csv else (None, one.at)
     if isinstance(one.unit, BadInput):
         return Result(line=line, entry=entry, status="bad", field=one.unit.field, reason=one.unit.reason)
+    if isinstance(outcome, BadInput):
+        field = outcome.field if is_csv else "period"
+        return Result(line=line, entry=entry, status="bad", field=field, reason=outcome.reason)
     return Result(line=line, entry=entry, status=outcome or "ignored")

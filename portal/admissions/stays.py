@@ -14,6 +14,7 @@ import msgspec
 
 from portal.identity import Subject
 from producers.scan_ids import scan_id
+from schemas.errors import BadInput
 from schemas.events import Gate, Role
 
 HASH_BYTES: Final = 16
@@ -41,7 +42,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
 
     facility_id: str
     name: str  # the hospital's own, of the stay or the event
-    subject: Subject
+    subject: Subject | None  # None: it is no stay, and only what was sent when it was one matters
     passages: tuple[Passage, ...]  # none: entered in error
     as_of: datetime | None = None  # its version, where its system says it
 
@@ -73,13 +74,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after: Before
 
 
-def change_of(unit: Unit, person: str, before: Before | None) -> Change | None:
+def change_of(unit: Unit, person: str, before: Before | None, horizon: datetime | None = None) -> Change | None:
     """Return what a record changes; None: nothing, for it was seen before, in this or an earlier form.
 
     Args:
         unit: as it is sent now.
         person: whom it is about.
         before: what was sent for it; None: never anything.
+        horizon: scans from before it have gone and none are taken in, so of a long stay only the rest is sent.
+
+    Raises:
+        BadInput: all of it was before the horizon, and nothing is known of it.
     """
     content, seen = unit.content(person), before.seen if before is not None else ()
     if content in seen or (before is not None and _is_older(unit, before)):
@@ -87,10 +92,20 @@ def change_of(unit: Unit, person: str, before: Before | None) -> Change | None:
     revision = 0 if before is None else before.revision + 1
     held = before.scans if before is not None and before.person == person else ()
     stays = {one.passage: one for one in held}
-    wanted = [stays.get(passage) or _made(unit, passage, revision) for passage in sorted(set(unit.passages))]
+    wanted = [
+        stays.get(passage) or _made(unit, passage, revision)
+        for passage in sorted(set(unit.passages))
+        if passage in stays or horizon is None or passage.at >= horizon
+    ]
+    if unit.passages and not wanted:
+        raise BadInput("is before the horizon: what was then has been let go", field="at")
     standing = set(wanted) & set(held)
     return Change(
-        void=tuple(one for one in (before.scans if before else ()) if one not in standing),
+        void=tuple(
+            one
+            for one in (before.scans if before else ())
+            if one not in standing and (horizon is None or one.passage.at >= horizon)
+        ),
         send=tuple(one for one in wanted if one not in standing),
         after=Before(
             person=person,

@@ -15,7 +15,7 @@ class Horizon:
 
     def __init__(self, load: Callable[[], Awaitable[datetime | None]]) -> None:
         self._load = load
-        self._at: datetime | None = None
+        self.at: datetime | None = None  # None: nothing has gone yet
         self._loaded_s = -FRESH_S
 
     async def know(self) -> None:
@@ -26,7 +26,7 @@ class Horizon:
         """
         if time.monotonic() - self._loaded_s >= FRESH_S:
             began_s = time.monotonic()
-            self._at = await self._load()
+            self.at = await self._load()
             self._loaded_s = began_s
 
     def check(self, at: datetime) -> None:
@@ -35,5 +35,5 @@ class Horizon:
         Raises:
             InvalidEvent: it is (field `at`).
         """
-        if self._at is not None and at < self._at:
+        if self.at is not None and at < self.at:
             raise InvalidEvent("is before the horizon: what was then has been let go", field="at")

@@ -1,6 +1,7 @@
 """The admission feed on the real servers: a hospital's file becomes scans, and a corrected one takes back its own."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from ops.commands.admissions import admissions as command
+from ops.store import OWNER, transaction
+from portal.horizon import FRESH_S
 from producers.follower import follow
 from schemas.events import Scan, ScanDecision
 from schemas.topics import SCAN
@@ -162,6 +165,37 @@ def test_a_bundle_that_goes_on_adds_what_is_new(gate: Gate, hospital: httpx.Clie
     assert len(topic.records) == before + 2
 
 
+def encounters(client: httpx.Client, *stays: dict[str, Any]) -> list[dict[str, Any]]:
+    bundle = {"resourceType": "Bundle", "entry": [{"resource": {"resourceType": "Encounter"} | one} for one in stays]}
+    answer = client.post(
+        "/v1/admissions", content=json.dumps(bundle), headers={"content-type": "application/fhir+json"}
+    )
+    assert answer.status_code == 200, answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+def stay(serial: int, **changed: Any) -> dict[str, Any]:
+    return {
+        "id": f"e{serial}", "status": "in-progress", "class": {"code": "IMP"}, "period": {"start": day(1)},
+        "subject": {"identifier": {"system": "https://fhir.kemkes.go.id/id/nik", "value": nik(serial)}},
+    } | changed  # fmt: skip
+
+
+def test_a_stay_that_became_no_stay_is_taken_back(gate: Gate, hospital: httpx.Client) -> None:
+    assert [one["status"] for one in encounters(hospital, stay(21))] == ["new"]
+    person = Topic(gate).latest().person_id
+    outpatient = {"id": "e21", "status": "finished", "class": {"code": "AMB"}}
+    assert [one["status"] for one in encounters(hospital, outpatient, outpatient)] == ["withdrawn", "known"]
+    assert Topic(gate).passages(person) == []
+
+
+def test_a_bundle_of_many_patients_is_longer_than_other_bodies_may_be(gate: Gate, hospital: httpx.Client) -> None:
+    note = "x" * 2 * gate.settings.body_limit
+    assert [one["status"] for one in encounters(hospital, stay(22, note=note))] == ["new"]
+    assert hospital.post("/v1/scans", content=b" " * 2 * gate.settings.body_limit).status_code == 413
+
+
 def test_bad_rows_are_named_and_stop_no_other(hospital: httpx.Client) -> None:
     rows = [
         line("RI-7", "admit", day(1), 7),
@@ -213,3 +247,20 @@ def test_the_command_sends_a_long_file_in_parts_and_names_its_own_lines(
         "jejak: line 5, field row: has a quote or a line end that is not CSV",
     ]
     assert CliRunner().invoke(command, arguments, obj=gate.settings).stdout.startswith("0 new, 0 changed, 2 known")
+
+
+def test_nothing_from_before_the_horizon_is_taken_but_the_rest_of_a_stay_is(gate: Gate, hospital: httpx.Client) -> None:
+    with transaction(gate.settings, OWNER) as conn, conn.cursor() as cursor:
+        cursor.execute(
+            "insert into position (topic, partition, cluster_id, first, next_offset, horizon)"
+            " values ('scan.v1', 999, 'c', 0, 0, %s)",
+            (MIDNIGHT - timedelta(days=5),),
+        )
+    time.sleep(FRESH_S)
+    rows = (line("RI-23", "admit", day(1), 23), line("RI-23", "transfer", day(7), 23, "ICU"))
+    assert sent(hospital, *rows) == ["bad", "new"]
+    wards = [{"location": {"display": "ICU"}, "period": {"start": day(7)}}]
+    old, late = encounters(hospital, stay(24), stay(25, location=wards))
+    assert (old["status"], old["field"], late["status"]) == ("bad", "period", "new")
+    topic = Topic(gate)
+    assert topic.passages(topic.latest().person_id) == [("zone", "ICU", 7)]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from portal.admissions.fhir import stays_of
 from portal.admissions.rows import OPTIONAL, REQUIRED, unit_of
@@ -206,11 +207,48 @@ def test_an_encounter_is_a_whole_stay() -> None:
     assert going_on.key == over.key
 
 
-def test_what_is_no_stay_is_left_out_and_what_was_cancelled_stands_for_nothing() -> None:
-    outpatient, cancelled = stays_in(encounter(**{"class": {"code": "AMB"}}), encounter(status="cancelled", period={}))
-    assert outpatient is None
+def test_a_ward_may_be_contained_and_statuses_before_say_nothing() -> None:
+    (stay,) = stays_in(
+        encounter(
+            contained=[{"resourceType": "Location", "id": "w", "name": "Dahlia"}],
+            location=[{"location": {"reference": "#w"}, "status": "completed"}],
+            statusHistory=[{"status": "planned", "period": {"start": "2026-10-01T00:00:00Z"}}],
+        )
+    )
+    assert isinstance(stay, Unit)
+    assert [one.zone for one in stay.passages] == ["", "Dahlia"]
+
+
+def test_what_is_no_stay_has_nobody_and_what_was_cancelled_stands_for_nothing() -> None:
+    outpatient, cancelled, nameless = stays_in(
+        encounter(**{"class": {"code": "AMB"}}, subject=None),
+        encounter(status="cancelled", period={}),
+        {"resourceType": "Encounter", "status": "finished", "class": {"code": "EMER"}},
+    )
+    assert nameless is None
+    assert isinstance(outpatient, Unit)
     assert isinstance(cancelled, Unit)
-    assert cancelled.passages == ()
+    assert (outpatient.subject, outpatient.passages, cancelled.passages) == (None, (), ())
+    assert outpatient.key == cancelled.key
+
+
+def test_of_a_stay_longer_than_the_horizon_the_rest_is_sent_and_what_was_sent_stands() -> None:
+    whole = of_stay(START, [(START, "Mawar"), (START + timedelta(days=5), "ICU")], None)
+    stay = Unit(facility_id="RS-A", name="RI-1", subject=Subject("nik", NIK), passages=whole)
+    horizon = START + timedelta(days=3)
+    late = change_of(stay, "a" * 32, None, horizon)
+    assert late is not None
+    assert [one.passage.zone for one in late.send] == ["ICU"]
+    known = change_of(stay, "a" * 32, None)
+    assert known is not None
+    left = replace(stay, passages=of_stay(START, [(START, "Melati")], START + timedelta(days=6)))
+    change = change_of(left, "a" * 32, known.after, horizon)
+    assert change is not None
+    assert [(one.passage.gate, one.passage.zone) for one in change.send] == [(Gate.EXIT, "")]
+    assert [one.passage.zone for one in change.void] == ["ICU"]
+    with pytest.raises(BadInput) as refused:
+        change_of(replace(stay, passages=of_stay(START, [], None)), "a" * 32, None, horizon)
+    assert refused.value.field == "at"
 
 
 @pytest.mark.parametrize(
@@ -222,6 +260,8 @@ def test_what_is_no_stay_is_left_out_and_what_was_cancelled_stands_for_nothing()
         ({"location": [{"location": {"reference": "Location/w2"}}]}, "location.location.display"),
         ({"subject": {"reference": "Patient/p9"}}, "subject"),
         ({"status": "dreaming"}, "status"),
+        ({"status": "finished"}, "period.end"),
+        ({"contained": [{"resourceType": "Location", "id": 7}], "location": [{"location": {"reference": "#w"}}]}, "id"),
         ({"id": "", "identifier": []}, "identifier"),
         ({"location": "Mawar"}, "location"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.tables import Row, read_table
+from portal.tables import Row, is_table, read_table
 from schemas.errors import BadInput
 
 CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20)
@@ -40,6 +40,22 @@ def test_a_quote_that_is_closed_lines_later_swallows_no_row() -> None:
     assert [(row.line, row.fault is None) for row in found] == [(2, False), (3, True), (4, False), (5, True)]
 
 
+def test_semicolons_part_cells_where_they_part_the_header() -> None:
+    found = rows('\ufeffa;b\r\n1;"2;3"\r\n4,5;6\r\n7;8;9\r\n')
+    assert [row.fault.field if row.fault else (row.cells["a"], row.cells["b"]) for row in found] == [
+        ("1", "2;3"), ("4,5", "6"), "row",
+    ]  # fmt: skip
+    assert rows("a,b\n1;2,3\n")[0].cells["a"] == "1;2"
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_one"),
+    [("text/csv", True), ("Text/CSV; charset=utf-8", True), ("application/fhir+json", False), ("text/csvx", False)],
+)
+def test_a_table_is_told_by_its_type_however_it_is_written(kind: str, is_one: bool) -> None:  # noqa: FBT001 — a test's parameter
+    assert is_table(kind) == is_one
+
+
 def test_bytes_that_are_no_text_spoil_their_own_cell_only() -> None:
     found = list(read_table(b"\xef\xbb\xbfb,a\n\xff,1\n2,3", required=("a", "b")))
     assert [(row.line, row.fault.field if row.fault else row.cells) for row in found] == [
@@ -47,7 +63,14 @@ def test_bytes_that_are_no_text_spoil_their_own_cell_only() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "field"), [("", "a"), ("a\n1\n", "b"), ("a,b,a\n", "a"), ("a,b,c,c\n", "c")])
+def test_what_stands_in_other_columns_is_nobody_s_fault_and_nobody_s_answer() -> None:
+    (row,) = read_table(b"a,b,\xffmore\n1,2," + b"\xff" * 2_000 + b"\n", required=("a", "b"), optional=("c",))
+    assert row == Row(2, {"a": "1", "b": "2", "c": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "field"), [("", "a"), ("a\n1\n", "b"), ("a,b,a\n", "a"), ("a,b,c,c\n", "c"), ("a" * 200_000, "header")]
+)
 def test_a_header_that_says_not_what_is_what_is_refused_whole(text: str, field: str) -> None:
     with pytest.raises(BadInput) as refused:
         rows(text)
