@@ -19,6 +19,7 @@ from portal.desk import GateRequest, desk_of
 from portal.identity import normalise
 from portal.keys import Principal, allow, covers
 from portal.openapi import NEEDS_KEY, refusals, with_body
+from portal.registry.taking import REPORTED, put_name
 from portal.store import ResultRow
 from schemas.errors import NotFound
 from schemas.events import TestResult
@@ -44,6 +45,8 @@ async def post_test_result(request: GateRequest) -> ResultAnswer:
     check_day_not_ahead(body.date_isolation, now, "date_isolation")
     who = body.subject
     (person_id,) = await desk.person_ids([normalise(who.type, who.value, who.district, demo=desk.settings.demo)])
+    if body.name:
+        await desk.read(put_name, desk.vault, person_id, body.name, principal.name, REPORTED)
     await desk.send([_event(body, person_id, principal, now)])
     desk.waiting.add(body.result_id, principal.name)
     return ResultAnswer(result_id=body.result_id)

@@ -21,7 +21,6 @@ class LookUpBody(Body, frozen=True, kw_only=True):
 
     subject: SubjectBody
     name: Named
-    role: Role = Role.UNKNOWN
 
 
 class LookUpAnswer(msgspec.Struct, frozen=True):

@@ -16,12 +16,11 @@ from litestar.response import Redirect, Template
 from portal.accounts.guard import account_of, principal_of
 from portal.desk import desk_of
 from portal.officer import store
-from portal.officer.bodies import LOOK_UPS, EntriesAnswer, LookUpAnswer, LookUpBody
+from portal.officer.bodies import LOOK_UPS, EntriesAnswer, LookUpAnswer
 from portal.officer.intake import read_entries, take_entries
 from portal.officer.quotas import Quotas, quotas_of
 from portal.places.own import READERS, check_own, own_place, place_page
 from portal.regions import regions_in
-from portal.registry.colours import Action
 from portal.registry.registry import registry_of
 from portal.web.pages import WebRequest, language_of
 from portal.web.words import all_words
@@ -72,7 +71,15 @@ async def post_look_up(request: WebRequest, facility_id: str) -> LookUpAnswer:
     began_s = time.monotonic()
     check_own(request, facility_id)
     _take(request, quotas_of(request).look_ups, facility_id)
-    action = await _action(request, facility_id, LOOK_UPS.decode(await request.body()))
+    asked = LOOK_UPS.decode(await request.body())
+    action = await registry_of(request).action(
+        asked.subject.type,
+        asked.subject.value,
+        asked.name,
+        datetime.now(UTC),
+        facility_id=facility_id,
+        who=account_of(request).email,
+    )
     spent_s = time.monotonic() - began_s
     await asyncio.sleep(TICK_S - spent_s % TICK_S)
     return LookUpAnswer(action)
@@ -95,20 +102,6 @@ async def post_entries(request: WebRequest, facility_id: str) -> EntriesAnswer:
 
 
 ROUTES: Final[tuple[Any, ...]] = (get_own_desk, get_desk, post_look_up, post_entries)
-
-
-async def _action(request: WebRequest, facility_id: str, body: LookUpBody) -> Action:
-    if body.subject.type == "temporary":  # the registry knows nobody by a number that a facility gave
-        return Action.CHECK
-    return await registry_of(request).action(
-        body.subject.type,
-        body.subject.value,
-        body.name,
-        datetime.now(UTC),
-        facility_id=facility_id,
-        who=account_of(request).email,
-        role=body.role,
-    )
 
 
 def _take(request: WebRequest, quotas: Quotas, facility_id: str, count: int = 1) -> None:

@@ -52,9 +52,7 @@ ROUTES: Final[tuple[Any, ...]] = (get_late, post_late)
 
 
 def _decide(conn: Connection, place: Place, scan_id: str, account: Account, approved: bool, now: datetime) -> None:  # noqa: FBT001 — passed on by Desk.read, which takes no names
-    late = store.decide_late(
-        conn, place.facility_no, scan_id, account_id=account.account_id, approved=approved, now=now
-    )
+    late = store.decide_late(conn, place.facility_no, scan_id, account=account, approved=approved, now=now)
     if approved and late.scan.at < now - AGE_MAX:
         raise Conflict("the entry is of more than 30 days ago")
     what = "late entry approved" if approved else "late entry refused"

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
+from portal.accounts.store import Account
+from portal.names import are_alike
 from portal.store import Connection
 from schemas.codec import Codec, encode
 from schemas.errors import Conflict, NotFound
@@ -28,6 +30,10 @@ class Late(msgspec.Struct, frozen=True, kw_only=True):
     decided_name: str
     approved: bool | None
     sent_at: datetime | None
+
+    def is_by(self, account: Account) -> bool:
+        """Say whether an account's person entered it: also by another account, for all that one name can tell."""
+        return self.entered_by == account.account_id or are_alike(self.entered_name, account.name)
 
 
 _LATE: Final = (
@@ -73,7 +79,7 @@ def list_late(conn: Connection, facility_no: int) -> list[Late]:
 
 
 def decide_late(
-    conn: Connection, facility_no: int, scan_id: str, *, account_id: str, approved: bool, now: datetime
+    conn: Connection, facility_no: int, scan_id: str, *, account: Account, approved: bool, now: datetime
 ) -> Late:
     """Store what a second person says of an entry; return it as it was before.
 
@@ -87,14 +93,14 @@ def decide_late(
         if row is None:
             raise NotFound("no such entry")
         late = _late(row)
-        if late.entered_by == account_id:
+        if late.is_by(account):
             raise Conflict("an entry is approved by somebody else than whoever made it")
         if late.approved is not None:
             raise Conflict("the entry is decided")
         cursor.execute(
             "update late_entry set approved = %s, decided_by = %s, decided_at = %s"
             " where facility_no = %s and scan_id = %s",
-            (approved, account_id, now, facility_no, scan_id),
+            (approved, account.account_id, now, facility_no, scan_id),
         )
     return late
 

@@ -9,7 +9,8 @@ import msgspec
 
 from portal.cells import instant, matching, one_of, subject, words
 from portal.identity import Subject
-from portal.registry.holder import Holder, spelled
+from portal.names import spelled
+from portal.registry.holder import Holder
 from schemas.errors import BadInput
 
 REQUIRED: Final = (

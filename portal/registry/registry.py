@@ -21,7 +21,6 @@ from portal.registry.holder import NOBODY, Holder, seal, unseal
 from portal.registry.statuses import Statuses
 from portal.store import Connection
 from schemas.errors import BadInput, NotFound, Unavailable
-from schemas.events import Role
 
 LOOKED_UP: Final = "certificate looked up"
 SHOWN: Final = "status shown to its person"
@@ -51,18 +50,19 @@ class Registry:
         *,
         facility_id: str,
         who: str,
-        role: Role = Role.UNKNOWN,
     ) -> Action:
         """Return what an officer of a facility does with somebody who shows a document.
 
+        Of staff at their own facility the infection control team hears, not the gate, whatever they say they come
+        for: two answers to two roles would say who is black.
+
         Args:
-            doc_type: nik, passport, kitas (or test, in the demo).
+            doc_type: nik, passport, kitas, temporary (or test, in the demo).
             number: of the document.
-            name: as the document says it; another name than the registry's is no match.
+            name: as the document says it; another name than the one on record is no match.
             at: when he stands at the gate.
             facility_id: where: what yellow means is the facility's own rule.
             who: asks; for the audit, and so for the person's processing trail.
-            role: why he comes: of staff at their own facility the infection control team hears, not the gate.
 
         Raises:
             BadInput: the number cannot be one of that type; names the field, never the value.
@@ -81,11 +81,13 @@ class Registry:
         seen, yellow, is_staff = await desk.read(_look, desk.vault, ticket, person, facility_id)
         matches = seen.holder.is_called(name) and seen.is_known
         local, black = at.astimezone(ZoneInfo(facility.time_zone)), self.statuses.black_until(person or _NO_PERSON)
-        for_team = matches and is_staff and role is Role.STAFF and any(local < until for until in black)
+        is_black = any(local < until for until in black)
+        for_team = matches and is_staff and is_black
         action = action_of(colour_of(seen.facts(() if for_team else black), local, editions()), yellow)
         if for_team and person is not None:
             await desk.read(store.advise_team, facility_id, person, local)
-        return action if matches else MIDDLE
+        decides = seen.holder.has_certificate or (is_black and not for_team)  # of a name alone no doses are known
+        return action if matches and decides else MIDDLE
 
     async def colour(self, person_id: str, at: datetime) -> Colour:
         """Return a person's colour, for his own bound device only. Without a certificate he has no doses.

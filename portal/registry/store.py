@@ -18,8 +18,8 @@ Source: TypeAlias = Literal["csv", "fhir"]
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """What a look-up brings out: of nobody it is all empty."""
 
-    key: Sealed | None = None  # the person's own key, wrapped
-    holder: bytes = b""  # sealed with it; empty: no certificate was imported
+    key: Sealed | None = None  # wrapped, of the id it is kept under: the one asked for, or another of the same human
+    holder: bytes = b""  # sealed with it; empty: nobody said who he is
     doses: tuple[tuple[int, date], ...] = ()
 
 
@@ -65,8 +65,8 @@ def ask(conn: Connection, who: str, what: str, person: str | None) -> int:
 
 def certificate(conn: Connection, ticket: int, person: str | None) -> Certificate:
     """Return what a ticket was given for; it is used up."""
-    sealed, wrapped, version, doses = _row(conn, "select * from vault.certificate(%s, %s::uuid)", ticket, person)
-    key = Sealed(person, "", b"", bytes(wrapped), version) if person and wrapped else None
+    kept, sealed, wrapped, version, doses = _row(conn, "select * from vault.certificate(%s, %s::uuid)", ticket, person)
+    key = Sealed(kept, "", b"", bytes(wrapped), version) if kept else None
     return Certificate(
         key=key,
         holder=bytes(sealed or b""),

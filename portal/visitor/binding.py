@@ -17,8 +17,10 @@ from portal.accounts.store import Account
 from portal.desk import Desk
 from portal.identity import Subject
 from portal.limits import Limits
+from portal.registry.taking import CLAIMED, put_name
 from portal.store import Connection
 from portal.visitor import store
+from portal.visitor.claims import unseal
 from portal.visitor.shapes import ConfirmAnswer, OfficerCodeAnswer, OtpAnswer
 from portal.visitor.store import Device
 from portal.visitor.visitors import Visitors
@@ -120,6 +122,9 @@ def _bind_seen(conn: Connection, desk: Desk, hashed: bytes, who: str, seen: Subj
     if device is None or device.person != person:
         return False
     store.bind(conn, device, "officer_saw_id", who, now)
+    (held,) = (one for one in store.devices_of(conn, device.person) if one.device_id == device.device_id)
+    for person, own_key in desk.vault.own_keys(conn, [device.person]).items():
+        put_name(conn, desk.vault, person, unseal(own_key, held.device_id, person, held.claim).name, who, CLAIMED)
     return True
 
 

@@ -24,17 +24,17 @@ def new_address() -> str:
     return f"p{secrets.token_hex(4)}@contoh.go.id"
 
 
-def invited(gate: Gate, role: str = "manager", **scope: object) -> tuple[str, str]:
+def invited(gate: Gate, role: str = "manager", name: str = "Ani Wijaya", **scope: object) -> tuple[str, str]:
     """Return address and link of a new account."""
     email = new_address()
     scope = scope or {"facilities": ["RS-A"]}
     with transaction(gate.settings, OPERATOR) as conn:
-        link = invite(conn, email=email, name="Ani Wijaya", role=role, url=gate.url, **scope)  # type: ignore[arg-type]  # a test's own
+        link = invite(conn, email=email, name=name, role=role, url=gate.url, **scope)  # type: ignore[arg-type]  # a test's own
     return email, link.removeprefix(gate.url)
 
 
-def activated(gate: Gate, role: str = "manager", **scope: object) -> tuple[str, Person]:
-    email, link = invited(gate, role, **scope)
+def activated(gate: Gate, role: str = "manager", name: str = "Ani Wijaya", **scope: object) -> tuple[str, Person]:
+    email, link = invited(gate, role, name, **scope)
     person = Person(gate.url)
     person.open(link)
     person.send(link, password=GOOD, again=GOOD)

@@ -106,9 +106,9 @@ def desk(gate: Gate, clinic: str) -> Iterator[Desk]:
     opened.client.close()
 
 
-def new_desk(gate: Gate, facility_id: str, role: str = "officer", address: str = "") -> Desk:
+def new_desk(gate: Gate, facility_id: str, role: str = "officer", address: str = "", name: str = "") -> Desk:
     """Return the desk of a new account; its address is its own, or the limits of one test would be another's."""
-    email, person = activated(gate, role, facilities=[facility_id])
+    email, person = activated(gate, role, name or f"Petugas {secrets.token_hex(4)}", facilities=[facility_id])
     number = secrets.randbelow(2**16)
     return Desk(gate, email, person, facility_id, address or f"10.9.{number >> 8}.{number & 255}")
 
@@ -316,9 +316,18 @@ def test_the_person_sees_who_looked_him_up_and_the_audit_keeps_it(gate: Gate, de
     desk.results(one)
     person = scans_of(gate, one["scan_id"])[one["scan_id"]].person_id
     with transaction(gate.settings, OPERATOR) as conn:
-        trail = [row for row in store.trail(conn, person, []) if row["principal"] == desk.email]
+        trail = [row for row in store.trail(conn, [person], [person]) if row["principal"] == desk.email]
     assert len(trail) == 1
     assert "looked" in trail[0]["action"]
+
+
+def test_a_number_that_a_facility_gave_is_looked_up_as_any_other(gate: Gate, desk: Desk) -> None:
+    one = entry(subject={"type": "temporary", "value": "Mr X 119"})
+    desk.results(one)
+    person = scans_of(gate, one["scan_id"])[one["scan_id"]].person_id
+    assert desk.look_up("", subject=one["subject"]).content == b'{"action":"check"}'
+    with transaction(gate.settings, OPERATOR) as conn:
+        assert [row["principal"] for row in store.trail(conn, [person], [person])] == [desk.email]
 
 
 def test_ten_thousand_guesses_teach_nothing_and_end_after_thirty(gate: Gate, clinic: str, certified: str) -> None:
@@ -367,9 +376,8 @@ def late_entry(**changed: Any) -> dict[str, Any]:
     return entry(at=at.isoformat(), why_late="listrik padam", **changed)
 
 
-def test_an_entry_of_more_than_a_day_ago_says_why_and_waits_for_somebody_else(
-    gate: Gate, desk: Desk, clinic: str
-) -> None:
+def test_an_entry_of_more_than_a_day_ago_says_why_and_waits_for_somebody_else(gate: Gate, clinic: str) -> None:
+    desk = new_desk(gate, clinic, name="Hj. Siti Aminah")
     one = late_entry(role="companion", saw_id=True)
     assert desk.results(one | {"why_late": " "})[0]["field"] == "why_late"
     assert desk.results(one | {"why_late": "untuk 3671015508900001"})[0]["field"] == "why_late"
@@ -384,6 +392,11 @@ def test_an_entry_of_more_than_a_day_ago_says_why_and_waits_for_somebody_else(
     page = other.person.open(way).text
     assert page.count(f'action="{way}/{one["scan_id"]}"') == 1
     assert one["subject"]["value"] not in page
+    himself = new_desk(gate, clinic, name="SITI AMINAH, S.Kep.")
+    assert f'action="{way}/{one["scan_id"]}"' not in himself.person.open(way).text
+    for action in ("approve", "refuse"):
+        assert himself.person.send(f"{way}/{one['scan_id']}", action=action).status_code == 409
+        himself.person.open(way)
     marker = entry()
     desk.results(marker)
     assert count_on_topic(gate, one["scan_id"], marker["scan_id"]) == 0
@@ -403,7 +416,7 @@ def test_an_entry_of_more_than_a_day_ago_says_why_and_waits_for_somebody_else(
     with transaction(gate.settings, OPERATOR) as conn, conn.cursor() as cur:
         cur.execute("select action, reason from audit where object = %s order by id", (sent.person_id,))
         assert cur.fetchall() == [("late entry asked for", clinic), ("late entry approved", clinic)]
-        (shown,) = store.own_data(conn, sent.person_id)["late_entries"]
+        (shown,) = store.own_data(conn, [sent.person_id])["late_entries"]
     assert (shown["facility_id"], shown["why"], shown["approved"]) == (clinic, "listrik padam", True)
 
 

@@ -1,5 +1,6 @@
 """The officer's desk in a real browser: by keyboard alone, without a signal, on a telephone, in both languages."""
 
+import json
 import re
 import secrets
 import time
@@ -56,8 +57,15 @@ def clinic(gate: Gate) -> str:
     return facility_id
 
 
-def at_desk(browser: Browser, gate: Gate, facility_id: str, size: dict[str, int], role: str = "officer") -> Watched:
-    _, link = invited(gate, role, facilities=[facility_id])
+def at_desk(
+    browser: Browser,
+    gate: Gate,
+    facility_id: str,
+    size: dict[str, int],
+    role: str = "officer",
+    name: str = "Ani Wijaya",
+) -> Watched:
+    _, link = invited(gate, role, name, facilities=[facility_id])
     watched = Watched(browser, gate.url, size)
     page = watched.page
     page.goto(link)
@@ -296,22 +304,63 @@ def test_what_waits_opens_to_nobody_else_and_comes_back_after_signing_in_again(
     desk.close()
 
 
-def test_what_was_not_sent_for_a_day_goes_and_the_officer_is_told(gate: Gate, browser: Browser, clinic: str) -> None:
-    desk = at_desk(browser, gate, clinic, DESK)
-    page = desk.page
-    page.route("**/meja/entri", lambda route: route.fulfill(status=503, json={}))
-    entered(page, new_nik(), "Wati")
-    expect(page.locator("#rows tr")).to_have_count(1)
+def aged(page: Page, days: float) -> None:
+    """Let what is stored on the device be so much older."""
     page.evaluate(
-        """async () => { const open = indexedDB.open('jejak-officer'); await new Promise(r => open.onsuccess = r);
+        """async (days) => { const open = indexedDB.open('jejak-officer'); await new Promise(r => open.onsuccess = r);
         const entries = open.result.transaction('entries', 'readwrite').objectStore('entries'), all = entries.getAll();
         await new Promise(r => all.onsuccess = r);
-        for (const one of all.result) entries.put({...one, made: one.made - 25 * 3600 * 1000}); }"""
+        for (const one of all.result) entries.put({...one, made: one.made - days * 24 * 3600 * 1000}); }""",
+        days,
     )
-    page.reload()
-    ready(page)
-    expect(page.locator("#trouble")).to_contain_text("1 entri tidak terkirim selama 24 jam")
+
+
+def test_what_was_sent_goes_after_a_day_and_what_was_not_after_a_week(
+    gate: Gate, browser: Browser, clinic: str
+) -> None:
+    desk = at_desk(browser, gate, clinic, DESK)
+    page = desk.page
+    entered(page, new_nik(), "Rina")
+    expect(page.locator("#rows .state")).to_have_text("Terkirim")
+    page.route("**/meja/entri", lambda route: route.fulfill(status=503, json={}))
+    entered(page, new_nik(), "Wati")
+    expect(page.locator("#rows tr")).to_have_count(2)
+    for days, left in ((1.1, 1), (5, 1), (1, 0)):
+        aged(page, days)
+        page.reload()
+        ready(page)
+        expect(page.locator("#rows tr")).to_have_count(left)
+    expect(page.locator("#trouble")).to_contain_text("1 entri tidak terkirim selama 7 hari")
     assert scan_ids(page) == []
+    desk.close()
+
+
+def test_what_waited_over_a_reload_and_the_end_of_the_session_goes_once_the_same_officer_is_back(
+    gate: Gate, browser: Browser, clinic: str
+) -> None:
+    email, link = invited(gate, "officer", facilities=[clinic])
+    desk = Watched(browser, gate.url, DESK)
+    page, began = desk.page, datetime.now(UTC)
+    page.goto(link)
+    set_password(page, GOOD)
+    ready(page)
+    page.route("**/meja/entri", lambda route: route.abort())
+    entered(page, new_nik(), "Wati")
+    expect(page.locator("#rows .state")).to_have_text("Menunggu")
+    aged(page, 1.5)
+    desk.context.clear_cookies()
+    page.reload()
+    expect(page).to_have_url(re.compile(r"/masuk"))
+    page.unroute("**/meja/entri")
+    page.get_by_label("Alamat email").fill(email)
+    page.get_by_label("Kata sandi").fill(GOOD)
+    with page.expect_request("**/meja/entri") as request:
+        page.get_by_role("button", name="Masuk", exact=True).click()
+    (late,) = json.loads(request.value.post_data or "")["entries"]
+    assert late["why_late"] == "Menunggu sinyal; terkirim sendiri kemudian"
+    expect(page.locator("#rows .state")).to_have_text("Terkirim", timeout=20_000)
+    (scan_id,) = scan_ids(page)
+    assert scans_of(gate, scan_id)[scan_id].at >= began
     desk.close()
 
 
@@ -371,7 +420,7 @@ def test_a_late_entry_waits_for_another_officer(gate: Gate, browser: Browser, cl
     page.get_by_role("link", name="Entri susulan").click()
     expect(page.get_by_text("menunggu orang lain")).to_be_visible()
     desk.check()
-    manager = at_desk(browser, gate, clinic, PHONE, "manager")
+    manager = at_desk(browser, gate, clinic, PHONE, "manager", "Dewi Lestari")
     manager.page.get_by_role("link", name="Entri susulan").click()
     manager.check()
     manager.picture("petugas-susulan")

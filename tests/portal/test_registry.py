@@ -37,11 +37,11 @@ from portal.vault.rotation import rotate
 from producers.sender import Sender
 from schemas.codec import encode
 from schemas.errors import BadInput, NotFound
-from schemas.events import PersonStatus, Role
+from schemas.events import PersonStatus
 from schemas.partition import partition_of
 from schemas.settings import Settings
 from schemas.topics import PERSON_STATUS
-from tests.portal.conftest import FACILITIES, Gate
+from tests.portal.conftest import FACILITIES, Gate, result
 
 As = Callable[..., httpx.Client]
 T = TypeVar("T")
@@ -352,11 +352,9 @@ def test_staff_at_their_own_facility_are_left_to_the_infection_control_team(
             " where facility_id = 'RS-A'",
             (person(desk, 42), at, at + timedelta(hours=3)),
         )
-    assert looked_up(registry, 42, role=Role.STAFF) == Action.ADMIT
-    assert looked_up(registry, 42, role=Role.STAFF) == Action.ADMIT
-    assert looked_up(registry, 42, role=Role.VISITOR) == Action.TRIAGE
-    assert looked_up(registry, 42, role=Role.STAFF, facility_id="PKM-B") == Action.TRIAGE
-    assert looked_up(registry, 43, role=Role.STAFF) == Action.TRIAGE
+    assert [looked_up(registry, 42) for _ in range(2)] == [Action.ADMIT] * 2
+    assert looked_up(registry, 42, facility_id="PKM-B") == Action.TRIAGE
+    assert looked_up(registry, 43) == Action.TRIAGE
     advised = "select replace(person::text, '-', '') from staff_advice"
     assert asked(gate, advised) == [(person(desk, 42),)]
     assert run(registry.names_of([person(desk, 42)], "ppi@rs-a.example")) == ["Orang 42"]
@@ -386,6 +384,46 @@ def test_doses_under_two_ids_of_one_human_count_together(
         number = ask_to_join(conn, person(desk, 60), person(desk, 61), who="sari", reason="NIK baru")
         approve(conn, number, who="budi")
     assert looked_up(registry, 60) == Action.ADMIT
+
+
+def test_whoever_shows_another_document_of_his_is_known_by_the_name_of_the_first(
+    gate: Gate, desk: Desk, registry: Registry, register: httpx.Client
+) -> None:
+    sent(register, *(line(63, dose) for dose in (1, 2, 3)))
+
+    def shown(name: str) -> Action:
+        asking = registry.action("passport", "X 630 0063", name, datetime.now(UTC), facility_id="RS-A", who="petugas")
+        return run(asking)
+
+    (other,) = run(desk.person_ids([normalise("passport", "X6300063", "", demo=False)]))
+    assert shown("Orang 63") == Action.CHECK
+    with transaction(gate.settings, OPERATOR) as conn:
+        number = ask_to_join(conn, person(desk, 63), other, who="sari", reason="paspor")
+        approve(conn, number, who="budi")
+    assert (shown("63 orang"), shown("Orang 64")) == (Action.ADMIT, Action.CHECK)
+    say(gate, other, "K6", datetime.now(UTC) + timedelta(days=5))
+    wait_until(lambda: shown("Orang 63") == Action.TRIAGE)
+
+
+def test_whom_a_laboratory_names_is_known_to_the_gate_without_a_certificate(
+    gate: Gate, desk: Desk, registry: Registry, register: httpx.Client, as_role: As
+) -> None:
+    subject = {"type": "nik", "value": nik(90)}
+    laboratory = as_role("laboratory", facility="LAB-C")
+    assert laboratory.post("/v1/test-results", json=result(subject=subject, name="Orang 90")).status_code == 200
+    assert looked_up(registry, 90) == Action.CHECK, "no doses are known, and he is not black"
+    say(gate, person(desk, 90), "K9", datetime.now(UTC) + timedelta(days=5))
+    wait_until(lambda: looked_up(registry, 90, "Tn. ORANG 90") == Action.TRIAGE)
+    assert looked_up(registry, 90, "Orang 91") == Action.CHECK, "a number alone tells nothing"
+    say(gate, person(desk, 91), "K9", datetime.now(UTC) + timedelta(days=5))
+    wait_until(lambda: bool(registry.statuses.black_until(person(desk, 91))))
+    assert looked_up(registry, 91) == Action.CHECK, "nobody said who he is"
+    sent(register, *(line(90, dose, "Orang Sembilan Puluh") for dose in (1, 2, 3)))
+    laboratory.post("/v1/test-results", json=result(subject=subject, name="Orang 90"))
+    assert looked_up(registry, 90) == Action.CHECK, "the register's name stands"
+    assert looked_up(registry, 90, "Orang Sembilan Puluh") == Action.TRIAGE
+    trail = "select count(*) from audit where action = 'name put on record' and object = %s"
+    assert asked(gate, trail, person(desk, 90)) == [(2,)]
 
 
 def test_new_keys_of_the_vault_change_no_answer(

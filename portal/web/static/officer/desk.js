@@ -17,7 +17,7 @@ const now = () => Date.now() + (Math.abs(skew) > CLOCK_WRONG_MS ? skew : 0);
 const offsetMs = (offset[0] === "-" ? -1 : 1) * (Number(offset.slice(1, 3)) * 60 + Number(offset.slice(4))) * 60000;
 const queue = await Queue.open(account, desk.dataset.key);
 desk.removeAttribute("data-key");
-const sender = new Sender(queue, facility, `${home}/meja/entri`, headers, { changed: () => render(), signedOut });
+const sender = new Sender(queue, facility, `${home}/meja/entri`, headers, words.waited, { changed: () => render(), signedOut });
 let asked = 0, group = null, riders = 0, isEntering = false;
 
 function uuid7(at) {
@@ -85,7 +85,7 @@ async function lookUp() {
   }
   const mine = (asked += 1);
   say(words.looking);
-  const found = isKnown ? await askRegistry({ subject, name: $("name").value.trim(), role: $("role").value }) : { action: "check" };
+  const found = isKnown ? await askRegistry({ subject, name: $("name").value.trim() }) : { action: "check" };
   if (mine !== asked) return;
   say("");
   if (found.field) wrong(found.field === "name" ? "name" : "number", words.number_wrong);

@@ -1,10 +1,10 @@
-/* What an officer entered: the part that the gate has not got yet, and the rest of the day's. Sealed, for a day at most.
+/* What an officer entered: the part that the gate has not got yet, for a week at most, and the rest of the day's. Sealed.
 
 The key comes with the page, for this account alone, cannot be read out again and is never stored. What lies on the disk
 of a shared computer opens to nobody but who signs in once more as the same officer; signing out removes it. */
 
 const DATABASE = "jejak-officer", STORE = "entries";
-export const KEPT_MS = 24 * 3600 * 1000; // what is older needs a second person anyway
+const DAY_MS = 24 * 3600 * 1000, KEPT_MS = { waiting: 7 * DAY_MS }; // all others: a day
 
 const answered = (request) => new Promise((resolve, reject) => {
   request.onsuccess = () => resolve(request.result);
@@ -94,9 +94,9 @@ export class Queue {
     if (record) await this.records.put({ ...record, ...changed });
   }
 
-  /** Remove what is older than a day, of every account; return how many of this one were never sent. */
+  /** Remove what is old, of every account; return how many of this one were never sent. */
   async forgetOld() {
-    const old = (await this.records.all()).filter((record) => Date.now() - record.made > KEPT_MS);
+    const old = (await this.records.all()).filter((record) => Date.now() - record.made > (KEPT_MS[record.state] ?? DAY_MS));
     for (const record of old) await this.records.remove(record.id);
     return old.filter((record) => record.account === this.account && record.state === "waiting").length;
   }

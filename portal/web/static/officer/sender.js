@@ -1,11 +1,12 @@
 /* Sends what waits, the first first, up to 20 at a time, until the gate says that it has them. Repeats change nothing. */
 
 const TOGETHER = 20, FIRST_MS = 2000, LONGEST_MS = 60000, TIMEOUT_MS = 20000;
+const WAITED_MS = 12 * 3600 * 1000; // well before a second person has to agree: clocks differ
 
 export class Sender {
-  /** `told.changed()` after every answer, `told.signedOut()` where nobody is signed in any more. */
-  constructor(queue, facility, address, headers, told) {
-    Object.assign(this, { queue, facility, address, headers, told, delay: FIRST_MS, busy: false, again: false, timer: 0 });
+  /** `told.changed()` after every answer, `told.signedOut()` where nobody is signed in any more; `waited` says why one is late. */
+  constructor(queue, facility, address, headers, waited, told) {
+    Object.assign(this, { queue, facility, address, headers, waited, told, delay: FIRST_MS, busy: false, again: false, timer: 0 });
   }
 
   async flush() {
@@ -28,7 +29,7 @@ export class Sender {
     const { found } = await this.queue.list();
     const waiting = found.filter((one) => one.state === "waiting" && one.facility === this.facility).slice(0, TOGETHER);
     if (!waiting.length) return false;
-    const answer = await this.#ask({ entries: waiting.map((one) => one.entry) });
+    const answer = await this.#ask({ entries: waiting.map((one) => this.#ready(one)) });
     if (answer.status === 401 || answer.status === 403) {
       this.told.signedOut();
       return false;
@@ -41,6 +42,11 @@ export class Sender {
     this.delay = FIRST_MS;
     this.told.changed();
     return true;
+  }
+
+  /** What waited until a second person has to agree says so by itself: whoever entered it in time had nothing to explain. */
+  #ready({ entry, made }) {
+    return Date.now() - made > WAITED_MS ? { ...entry, why_late: entry.why_late || this.waited } : entry;
   }
 
   async #ask(body) {
