@@ -31,6 +31,14 @@ def audit_rows(conn: Connection, since: datetime | None = None) -> Iterator[Audi
 def read_anchor(conn: Connection) -> Anchor:
     """Return where the chain begins."""
     with conn.cursor() as cursor:
-        cursor.execute("select last_hash, said_in from audit_anchor order by anchor_id desc limit 1")
+        cursor.execute("select last_hash, said_in, last_id from audit_anchor order by anchor_id desc limit 1")
         row = cursor.fetchone()
-        return NO_ANCHOR if row is None else Anchor(bytes(row[0]), row[1])
+        return NO_ANCHOR if row is None else Anchor(bytes(row[0]), row[1], row[2])
+
+
+def read_last(conn: Connection) -> bytes:
+    """Return the hash of the row that was written last, as it is known beside the audit; empty: none ever was."""
+    with conn.cursor() as cursor:
+        cursor.execute("select last_hash from audit_head")
+        row = cursor.fetchone()
+        return b"" if row is None else bytes(row[0])

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from ops.audit_log.chain import Anchor, AuditRow, check_chain
-from ops.audit_log.store import audit_rows, read_anchor
+from ops.audit_log.seen import expected_head, keep_head
+from ops.audit_log.store import audit_rows, read_anchor, read_last
 from ops.embedded import running_settings
 from ops.store import OPERATOR, transaction
 from schemas.errors import BadInput
@@ -46,15 +47,20 @@ def audit_log() -> None:
 def verify(settings: Settings, since: datetime | None, expect: str) -> None:
     """Compute the chain again, e.g. `jejak audit-log verify --expect HASH`; exit 1 and the row where it is broken.
 
-    Prints the head: write it down elsewhere, and give it with --expect next time. Without it, rows cut off at the end
-    and a chain that was written anew as a whole cannot be seen. Rows that went after their time are not missed.
+    Rows cut off at the end are missed, and so is the head of the last look from the same JEJAK_HOME. Prints the head:
+    write it down elsewhere too, and give it with --expect; nothing else shows a chain that was written anew as a whole
+    by somebody who also had the home. Rows that went after their time are not missed.
     """
     expected = _hash(expect)
-    with _rows(settings, since) as (rows, anchor):
-        verdict = check_chain(rows, from_the_first=since is None, expected=expected, anchor=anchor)
+    with _rows(settings, since) as (rows, anchor, last):
+        if since is None and not expected:
+            expected = expected_head(settings, anchor)
+        verdict = check_chain(rows, from_the_first=since is None, expected=expected, anchor=anchor, last=last)
     if verdict.broken:
         click.echo(f"broken: {verdict.broken}; {verdict.rows} rows before it hold", err=True)
         sys.exit(BROKEN)
+    if since is None:
+        keep_head(settings, verdict)
     click.echo(f"{verdict.rows} rows hold, head {verdict.head.hex() or 'none'}")
 
 
@@ -63,18 +69,18 @@ def verify(settings: Settings, since: datetime | None, expect: str) -> None:
 @click.pass_obj
 def export(settings: Settings, since: datetime | None) -> None:
     """Write the rows with their hashes to standard output, one JSON object a line, e.g. `jejak audit-log export`."""
-    with _rows(settings, since) as (rows, _):
+    with _rows(settings, since) as (rows, *_):
         for row in rows:
             click.echo(json.dumps(_shown(row), ensure_ascii=False))
 
 
 @contextmanager
-def _rows(settings: Settings, since: datetime | None) -> Iterator[tuple[Iterator[AuditRow], Anchor]]:
+def _rows(settings: Settings, since: datetime | None) -> Iterator[tuple[Iterator[AuditRow], Anchor, bytes]]:
     with transaction(running_settings(settings), OPERATOR) as conn:
         with conn.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read, read only")
-        anchor = read_anchor(conn)
-        yield audit_rows(conn, since), anchor
+        anchor, last = read_anchor(conn), read_last(conn)
+        yield audit_rows(conn, since), anchor, last
 
 
 def _shown(row: AuditRow) -> dict[str, Any]:

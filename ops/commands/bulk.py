@@ -15,6 +15,7 @@ import click
 
 from ops.embedded import running_settings
 from ops.jdbc import fetch_driver, jdbc_of
+from ops.reasons import Reason
 from ops.retained import check_kept
 from ops.spark import is_submitted, progress, spark_session
 from ops.store import OPERATOR, transaction
@@ -53,7 +54,7 @@ _WEEK: Final = re.compile("([0-9]{4})-W([0-9]{2})")
 @click.option("--timezone", "time_zone", default=DEFAULT_ZONE, show_default=True, help="In which --date is a day.")
 @click.option("--cores", type=click.IntRange(min=1), help="Of a session of our own; default: all.")
 @click.option("--memory", default="2g", show_default=True, help="Of a session of our own.")
-@click.option("--reason", default="", help="Why you ask; goes into the audit, case by case.")
+@click.option("--reason", type=Reason(), default="", help="Why you ask; goes into the audit, case by case.")
 @click.option("--jdbc-jar", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="PostgreSQL's driver.")
 @click.pass_obj
 def bulk(

@@ -6,6 +6,7 @@ import sys
 import click
 
 from ops.embedded import running_settings
+from ops.reasons import Reason
 from ops.store import OPERATOR, transaction
 from schemas.settings import Settings
 from streams.dead.store import read_dead, take_out_dead
@@ -37,7 +38,7 @@ def list_letters(settings: Settings, limit: int) -> None:
 @click.argument("topic")
 @click.argument("partition", type=int)
 @click.argument("offset", type=int)
-@click.option("--reason", default="", help="Why you must see it; goes into the audit.")
+@click.option("--reason", type=Reason(), default="", help="Why you must see it; goes into the audit.")
 @click.pass_obj
 def show_letter(settings: Settings, topic: str, partition: int, offset: int, reason: str) -> None:
     """Write the bytes of one dead letter to standard output, e.g. `jejak dead show scan.v1 3 1042 --reason complaint`.

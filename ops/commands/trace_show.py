@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.embedded import running_settings
+from ops.reasons import Reason
 from ops.store import OPERATOR, transaction
 from portal.store import append_audit
 from producers.gate_client import open_gate
@@ -31,7 +32,7 @@ STALE = defaultdict(str, stale=": data came after it had closed; ask for it agai
 @click.argument("case_id", metavar="CASE")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--graph", "graph_path", type=click.Path(path_type=Path), help="Also write the graph as GraphML.")
-@click.option("--reason", default="", help="Why you look; goes into the audit.")
+@click.option("--reason", type=Reason(), default="", help="Why you look; goes into the audit.")
 @click.option("--gate", default="", metavar="URL", help="Ask this gate.")
 @click.option("--key-file", default="", metavar="FILE", help="Ask the gate with this API key, not the database.")
 @click.pass_obj

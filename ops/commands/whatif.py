@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.embedded import running_settings
+from ops.reasons import Reason
 from ops.store import OPERATOR, transaction
 from portal.store import append_audit
 from schemas.errors import BadInput
@@ -67,7 +68,7 @@ class _Numbers(click.ParamType):
 @click.option("--as-of", "as_of", metavar="TIME", help="As it was known then, e.g. 2026-11-12T08:00+07:00.")
 @click.option("--out", "out_dir", type=click.Path(path_type=Path), help="Folder for table, plot and JSON.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-@click.option("--reason", default="", help="Why you ask; goes into the audit.")
+@click.option("--reason", type=Reason(), default="", help="Why you ask; goes into the audit.")
 @click.pass_obj
 def whatif(
     settings: Settings,

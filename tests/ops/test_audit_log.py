@@ -4,16 +4,18 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import psycopg2
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from ops.audit_log.chain import FIRST, AuditRow, check_chain, row_hash
-from ops.audit_log.store import audit_rows
+from ops.audit_log.store import audit_rows, read_last
 from ops.commands.audit_log import audit_log
 from ops.store import OPERATOR, OWNER, transaction
 from portal.store import append_audit
@@ -117,14 +119,69 @@ def test_a_break_ends_the_command_with_1_and_one_line(fresh_database: Callable[[
     assert answer.stderr.count("\n") == 1
 
 
-def test_rows_cut_off_at_the_end_show_only_to_who_knows_the_head(settings: Settings, written: list[AuditRow]) -> None:
+def test_rows_cut_off_at_the_end_show_to_who_knows_the_head_or_the_last_row(
+    settings: Settings, written: list[AuditRow]
+) -> None:
     with as_superuser(settings) as conn:
         with conn.cursor() as cursor:
             cursor.execute("delete from audit where id > %s", (written[-4].id,))
         blind = check_chain(audit_rows(conn), from_the_first=True)
         sighted = check_chain(audit_rows(conn), from_the_first=True, expected=written[-1].hash)
+        missed = [
+            check_chain(audit_rows(conn, at), from_the_first=not at, last=read_last(conn)) for at in (None, BEGAN)
+        ]
     assert (blind.broken, blind.rows) == ("", len(written) - 3)
     assert "cut off" in sighted.broken
+    assert ["missing at the end" in one.broken for one in missed] == [True, True]
+
+
+@pytest.mark.parametrize("left", [0, 4])
+def test_who_cuts_off_the_end_or_all_is_found_by_the_command_though_nobody_looked_before(
+    fresh_database: Callable[[], Settings], left: int
+) -> None:
+    settings = fresh_database()
+    written_anew(settings, [f"K{index}" for index in range(5)])
+    with transaction(settings, OWNER) as conn, conn.cursor() as cursor:
+        cursor.execute("alter table audit disable trigger audit_never_changes")
+        cursor.execute("delete from audit where id > (select min(id) from audit) - 1 + %s", (left,))
+    answer = verify(settings)
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert "missing at the end" in answer.stderr
+
+
+def written_anew(settings: Settings, objects: list[str]) -> None:
+    with transaction(settings, OPERATOR) as conn:
+        for one in objects:
+            append_audit(conn, "ani", "trace shown", one)
+
+
+def test_a_chain_written_anew_as_a_whole_is_found_by_who_looked_before_from_the_same_home(
+    fresh_database: Callable[[], Settings], tmp_path: Path
+) -> None:
+    settings = fresh_database()
+    homes = [
+        msgspec.structs.replace(settings, home=tmp_path / name, secrets=str(settings.secrets_dir)) for name in "ab"
+    ]
+    for home in homes:
+        home.home.mkdir()
+    written_anew(settings, ["K1", "K2"])
+    assert verify(homes[0]).exit_code == 0
+    assert (homes[0].home / "audit-head.json").stat().st_mode & 0o077 == 0
+    written_anew(settings, ["K3"])
+    assert verify(homes[0]).exit_code == 0
+    with transaction(settings, OWNER) as conn, conn.cursor() as cursor:
+        cursor.execute("alter table audit disable trigger audit_never_changes")
+        cursor.execute("delete from audit")
+        cursor.execute("alter table audit enable trigger audit_never_changes")
+    written_anew(settings, ["K1", "K3"])
+    assert verify(homes[1]).exit_code == 0
+    answer = verify(homes[0])
+    assert (answer.exit_code, "written anew" in answer.stderr) == (1, True)
+    other = fresh_database()
+    written_anew(other, ["K1"])
+    assert verify(msgspec.structs.replace(other, home=homes[0].home, secrets=homes[0].secrets)).exit_code == 0
+    (homes[0].home / "audit-head.json").write_text("{}")
+    assert "holds no head" in str(verify(homes[0]).exception)
 
 
 def test_an_older_head_is_still_expected_after_more_was_written(settings: Settings, written: list[AuditRow]) -> None:
@@ -179,6 +236,7 @@ def test_nobody_of_ours_can_change_the_audit(settings: Settings, written: list[A
     assert stored(settings) == written
 
 
+@hypothesis_settings(deadline=None)
 @given(st.integers(2, 12), st.data())
 def test_no_single_change_of_a_chain_passes(number: int, data: st.DataObject) -> None:
     rows = chain(number)
