@@ -6,7 +6,10 @@ else is stored once, and changes what is stored by the difference it makes.
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
+
+from msgspec.structs import replace
 
 from schemas.errors import Conflict
 from schemas.events import Scan, ScanDecision
@@ -28,13 +31,14 @@ from tracing.fast import NEW, NO_HORIZON, State, follow, is_in_order
 from tracing.histories import NO_CARRY, histories
 from tracing.keys import is_short, visit_key
 from tracing.records import SeenScan
-from tracing.rows import Facility, undashed
+from tracing.rows import Facility, ScanKey, undashed
 from tracing.stays import Stays
 from tracing.store import Cursor
 
 Leave: TypeAlias = Callable[[Any, Sequence[tuple[Source, str, Sequence[Tiding]]]], None]
 
 THREADS: Final = 2  # while one transaction waits for PostgreSQL, another computes; a third finds nothing to do
+_check_in: Final = attrgetter("check_in")
 WAITING: Final = State(awaits=True)  # of a person of whom there are only decisions
 
 
@@ -78,7 +82,7 @@ class VisitFold:
         new = self._add_new(cur, firsts, in_order)
         stored = self._stored(cur, arrivals, new)
         if new:
-            self._follow(cur, parts, states, in_order, new)
+            self._follow(cur, parts, states, in_order, new, _maybe_rides(firsts, new))
         self._careful = False
         results = []
         all_new = len(new) == len(arrivals)
@@ -169,6 +173,7 @@ class VisitFold:
         states: Mapping[str, State | None],
         in_order: Mapping[str, list[SeenScan]],
         new: set[Identity],
+        rides: set[ScanKey],
     ) -> None:
         self._learn_stays(cur)
         differences: dict[str, Difference] = {}
@@ -183,6 +188,8 @@ class VisitFold:
         if others:
             is_cut = any(part.horizon != NO_HORIZON for part in parts)
             self._follow_history(cur, others, new, differences, rows, is_cut=is_cut)
+        if rides:
+            self._touch_rides(cur, rides, differences)
         self._write_visits(cur, differences.values())
         self._tables.write_states(cur, rows, states)
         reach("states written")
@@ -209,6 +216,20 @@ class VisitFold:
         rows |= dict.fromkeys(persons, WAITING)
         for one in histories(scans, decisions, visits, carries):
             differences[one.person], rows[one.person] = one.folded(new, self._by_no, self._stays)
+
+    def _touch_rides(self, cur: Cursor, scans: set[ScanKey], differences: dict[str, Difference]) -> None:
+        """Let the visit that a ride belongs to be told of, also where pairing ignores the scan and it stays as it is.
+
+        A trace reads who rode together from the scans themselves, and hears of nothing but visits.
+        """
+        rides = self._tables.read_rides(cur, scans)
+        visits = self._tables.read_visits(cur, {person for person, _, _ in rides}, self._by_no) if rides else []
+        for person, facility_no, at in rides:
+            there = [one for one in visits if (one.person, one.facility) == (person, facility_no)]
+            visit = max((one for one in there if one.check_in <= at), key=_check_in, default=None)
+            change = differences[person]
+            if visit is not None and visit.visit_id not in {one.visit_id for one in change.gone}:
+                differences[person] = replace(change, gone=[*change.gone, visit], come=[*change.come, visit])
 
     def _write_visits(self, cur: Cursor, differences: Iterable[Difference]) -> None:
         gone = [visit for one in differences for visit in one.gone]
@@ -254,6 +275,12 @@ class VisitFold:
         stays = Stays(self._tables.read_stay_rules(cur))
         if stays.rules != self._stays.rules:
             self._stays = stays
+
+
+def _maybe_rides(arrivals: Iterable[Arrival], new: Container[Identity]) -> set[ScanKey]:
+    """Return the scans of group entries among the new, and those about which something was decided."""
+    some = [one for one in arrivals if one.seen is None or (isinstance(one.event, Scan) and one.event.group_id)]
+    return {(one.identity[0], one.identity[1]) for one in some if one.identity in new}
 
 
 def _summed(differences: Iterable[Difference]) -> dict[FacilityHour, Counts]:

@@ -212,6 +212,16 @@ def read_scans(cur: Cursor, persons: Collection[str]) -> list[StoredScan]:
     return [StoredScan(*row) for row in cur.fetchall()]
 
 
+def read_rides(cur: Cursor, scans: Collection[ScanKey]) -> list[tuple[str, int, int]]:
+    """Return (person, facility_no, at) of each of these scans that is of a group entry."""
+    cur.execute(
+        f"select person::text, facility_no, {_US.format('at')} from scan"  # noqa: S608 — a constant
+        " join unnest(%s::uuid[], %s::uuid[]) as asked (person, scan_id) using (person, scan_id) where group_id <> ''",
+        (_array(person for person, _ in scans), _array(scan_id for _, scan_id in scans)),
+    )
+    return list(cur.fetchall())
+
+
 def read_visits(cur: Cursor, persons: Collection[str], facilities: Mapping[int, Facility]) -> list[Visit]:
     """Return all visits of these persons as they are stored."""
     cur.execute(
