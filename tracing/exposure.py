@@ -128,14 +128,16 @@ def counted(rule: Rule, group: Ints, person: Ints, start: Ints, end: Ints) -> Fl
 def cwa_spans(check_in: Ints, check_out: Ints, tail_us: Ints, stay_min_us: int) -> tuple[Ints, Ints]:
     """Return start and end of what the Corona-Warn-App derives from stays; start = end where it drops one.
 
-    The stay and its tail are moved to a grid of ten minutes so that the side which has less of its cell loses it.
+    The stay and its tail, rounded to whole grid cells, begin with the first cell or end with the last:
+    whichever they cover more of. So the other end may be a cell away from where the grid would have it.
     """
     end = check_out + tail_us
     first, last = check_in - check_in % CWA_GRID_US, end - end % CWA_GRID_US
     later = end - last > first + CWA_GRID_US - check_in
-    shift = np.where(later, CWA_GRID_US, 0)
-    dropped = check_out - check_in < stay_min_us
-    return first + shift, np.where(dropped, first + shift, last + shift)
+    length = (end - check_in + CWA_GRID_US // 2) // CWA_GRID_US * CWA_GRID_US
+    length = np.where(check_out - check_in < stay_min_us, 0, length)
+    start = np.where(later, last + CWA_GRID_US - length, first)
+    return start, start + length
 
 
 def most_within_a_day(group: Ints, start: Ints, end: Ints) -> Ints:

@@ -15,6 +15,7 @@ DAY = timedelta(days=1)
 ZERO = timedelta(0)
 ASSUMED = 120 * MINUTE
 GRID = 10 * MINUTE
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Row = dict[str, str]
 Likely = dict[tuple[str, str, str], Fraction]  # by case, from, to: the probability, which others check
@@ -250,14 +251,14 @@ def _derived(stay: Stay, asked: Asked) -> tuple[datetime, datetime]:
         return stay.start, stay.start
     end = stay.end + (min(length, asked.tail * MINUTE) if stay.recorded else ZERO)
     first, last = _floor(stay.start), _floor(end)
-    # The interval moves to the later grid if it covers more of its last cell than of its first.
+    cells = _floor(EPOCH + (end - stay.start) + GRID / 2) - EPOCH
     if end - last > first + GRID - stay.start:
-        return first + GRID, last + GRID
-    return first, last
+        return last + GRID - cells, last + GRID
+    return first, first + cells
 
 
 def _floor(at: datetime) -> datetime:
-    return at - (at - datetime(1970, 1, 1, tzinfo=UTC)) % GRID
+    return at - (at - EPOCH) % GRID
 
 
 def _most_in_a_day(overlaps: list[Met], person: str) -> timedelta:

@@ -153,6 +153,18 @@ def test_the_ten_published_intervals_of_the_corona_warn_app_are_derived() -> Non
             assert answer == {(0, 0, *expected)}
 
 
+@pytest.mark.parametrize(
+    ("check_in", "check_out", "start", "end"),
+    [(29, 41, 40, 60), (28, 61, 20, 80), (21, 57, 20, 90)],  # by TimeIntervalDeriver.kt, which the examples leave open
+)
+def test_a_derived_interval_is_the_rounded_stay_and_tail_at_the_end_that_covers_more(
+    check_in: int, check_out: int, start: int, end: int
+) -> None:
+    case = [Stay(CASE, 1, check_in * MINUTE, check_out * MINUTE)]
+    answer = found(rule_of("cwa"), case, (0, 2**60), [Stay(1, 1, 0, 2**60)])
+    assert answer == {(0, 0, start * MINUTE, end * MINUTE)}
+
+
 def test_a_derived_interval_is_clipped_to_the_window_and_the_shortest_meeting_counts() -> None:
     case = [Stay(CASE, 1, 0, HOUR)]
     other = [Stay(1, 1, HOUR, 3 * HOUR), Stay(2, 1, -HOUR, 1)]
