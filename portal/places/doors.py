@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
+from unicodedata import normalize
 
 from litestar import Response, get, post
 from litestar.response import Redirect, Template
@@ -15,7 +16,7 @@ from portal.places.own import MANAGERS, READERS, own_place, place_page
 from portal.places.store import Place
 from portal.posters import gates, store
 from portal.posters.check import posters_of
-from portal.posters.sheet import ZONES
+from portal.posters.sheet import ZONES, can_be_printed
 from portal.posters.store import Gate, Zone
 from portal.posters.versions import Version, Versions, standing
 from portal.store import Connection, append_audit
@@ -161,7 +162,7 @@ def checked_gate(form: dict[str, str], zones: list[Zone]) -> tuple[Kind, str, st
     zone = form["zone"] if kind is Kind.ZONE else ""
     if kind is Kind.ZONE and zone not in {one.name for one in zones}:
         errors["zone"] = "why.choose"
-    name = " ".join((form["name"] or zone).split())
+    name = " ".join(normalize("NFC", form["name"] or zone).split())
     _check_name(name, "name", errors)
     if errors:
         raise FormError(errors)
@@ -175,7 +176,7 @@ def checked_zone(form: dict[str, str]) -> tuple[str, str]:
         FormError: every field that cannot be.
     """
     errors: dict[str, str] = {}
-    name = " ".join(form["zone_name"].split())
+    name = " ".join(normalize("NFC", form["zone_name"]).split())
     _check_name(name, "zone_name", errors)
     if form["zone_kind"] not in ZONES:
         errors["zone_kind"] = "why.choose"
@@ -209,8 +210,8 @@ def _check_name(name: str, field: str, errors: dict[str, str]) -> None:
         errors[field] = "form.empty"
     elif len(name) > NAME_MAX:
         errors[field] = "form.too_long"
-    elif not name.isprintable():
-        errors[field] = "why.control"
+    elif not can_be_printed(name):
+        errors[field] = "why.letters"
     elif holds_nik(name):
         errors[field] = "why.nik"
 

@@ -69,22 +69,32 @@ def invite(conn: Connection, place: Place, form: dict[str, str], *, by: str, url
         FormError: a field cannot be, or the address has an account of another kind or one that was closed.
     """
     email = _checked(form)
+    is_sent = give(conn, place.facility_id, email=email, name=form["name"], role=form["role"], url=url)
+    found = account_store.find_account(conn, email)
+    if found is not None and not found[0].is_active and not is_sent:
+        accounts.send_link(conn, found[0], "activate", url)
+    append_audit(conn, by, "staff invited", place.facility_id, form["role"])
+
+
+def give(conn: Connection, facility_id: str, *, email: str, name: str, role: str, url: str) -> bool:
+    """Give an address a facility to look after; say whether a link that activates its account was sent.
+
+    Raises:
+        FormError: the address has an account of another kind or one that was closed.
+    """
     found = account_store.find_account(conn, email)
     if found is None:
-        accounts.invite(
-            conn, email=email, name=form["name"], role=form["role"], url=url, facilities=[place.facility_id]
-        )
-    else:
-        account = found[0]
-        left = store.closed_and_left(conn, account.account_id)
-        if account.role != form["role"] or (store.is_closed(conn, account.account_id) and not left):
-            raise FormError({"email": "staff.cannot"})
-        if left:
-            store.reopen_account(conn, account.account_id, " ".join(form["name"].split()))
-        account_store.add_facilities(conn, account.account_id, [place.facility_id])
-        if left or not account.is_active:
-            accounts.send_link(conn, account, "activate", url)
-    append_audit(conn, by, "staff invited", place.facility_id, form["role"])
+        accounts.invite(conn, email=email, name=name, role=role, url=url, facilities=[facility_id])
+        return True
+    account = found[0]
+    left = store.closed_and_left(conn, account.account_id)
+    if account.role != role or (store.is_closed(conn, account.account_id) and not left):
+        raise FormError({"email": "staff.cannot"})
+    if left:
+        store.reopen_account(conn, account.account_id, " ".join(name.split()))
+        accounts.send_link(conn, account, "activate", url)
+    account_store.add_facilities(conn, account.account_id, [facility_id])
+    return left
 
 
 def close(conn: Connection, place: Place, account_id: str, by: Account) -> None:

@@ -15,6 +15,7 @@ HEIGHT: Final = 297.0
 MARGIN: Final = 8.0
 QUIET: Final = 4  # modules around a QR code, as its standard asks
 POINT: Final = 0.3528  # millimetres
+TITLE_MIN: Final = 0.6  # of its size: a name that would be smaller is broken
 
 
 class Looks(NamedTuple):
@@ -62,6 +63,15 @@ class Pen:
         """Draw a line in the middle of the page, `size` points high or as small as it must be to fit."""
         size = min(size, size * width / max(1e-9, _wide(text, font, size)))
         self._text(text, (WIDTH - _wide(text, font, size)) / 2, top, font, size, ink)
+
+    def title(self, text: str, *, top: float, size: float, width: float, ink: Color) -> None:
+        """Draw a name in the middle of the page: in one line, or in two where one line would be too small to read."""
+        room = width / max(1e-9, _wide(text, "strong", size))
+        if room > TITLE_MIN:
+            self.centred(text, top=top, size=size, font="strong", width=width, ink=ink)
+            return
+        for number, line in enumerate(_halves(text)):
+            self.centred(line, top=top - 5 + 7 * number, size=0.75 * size, font="strong", width=width, ink=ink)
 
     def code(self, link: str, *, left: float, top: float, size: float) -> None:
         """Draw the QR code of a link, with its quiet zone inside a square of `size`, in a frame with corners."""
@@ -190,6 +200,15 @@ class Pen:
 def _wide(text: str, font: str, size: float) -> float:
     """Return how wide a text of `size` points is, in millimetres."""
     return float(stringWidth(text, font, size * POINT))
+
+
+def _halves(text: str) -> list[str]:
+    """Return a text broken at the blank nearest to its middle; whole where it has none."""
+    blanks = [at for at, letter in enumerate(text) if letter == " "]
+    if not blanks:
+        return [text]
+    at = min(blanks, key=lambda at: abs(2 * at - len(text)))
+    return [text[:at], text[at + 1 :]]
 
 
 def _runs(row: Sequence[int]) -> list[tuple[int, int]]:

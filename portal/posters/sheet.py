@@ -1,5 +1,6 @@
 """What a poster says. How it is drawn is in `sheets.py`, whose library a gate loads only when somebody prints."""
 
+import re
 from datetime import date
 from typing import Final
 
@@ -17,6 +18,22 @@ ZONES: Final = {
     "staff": ("Ruang petugas", "Staff only"),
     "ambulance": ("Ambulans", "Ambulance"),
 }
+
+# What all three fonts hold: letters of Latin script, with the marks of its languages, and common signs.
+_printable = re.compile(
+    r"[ -~\u00a1-\u00ac\u00ae-\u017f\u0218-\u021b\u1e80-\u1e85\u1ef2\u1ef3"
+    r"\u2013\u2014\u2018-\u201a\u201c-\u201e\u2022\u2026]"
+)
+
+
+def can_be_printed(text: str) -> bool:
+    """Say whether a poster has every character of a name."""
+    return all(map(_printable.fullmatch, text))
+
+
+def printed(text: str, otherwise: str) -> str:
+    """Return a name without what no font of ours has, as a register of an operator may hold; else the other text."""
+    return " ".join("".join(_printable.findall(text)).split()) or otherwise
 
 
 class Sheet(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
 from portal.posters.drawing import Looks, Pen
-from portal.posters.sheet import WORDS, ZONES, Sheet
+from portal.posters.sheet import WORDS, ZONES, Sheet, printed
 from schemas.events import Gate as Kind
 from tracing.report.words import whole_day
 
@@ -90,7 +90,7 @@ def _page(pen: Pen, sheet: Sheet) -> None:
     pen.frame()
     pen.head("KEMENTERIAN KESEHATAN REPUBLIK INDONESIA", "Pelacakan kontak di fasilitas pelayanan kesehatan")
     pen.banner(word, english, sheet.kind)
-    pen.centred(sheet.facility, top=100, size=25, font="strong", width=180, ink=pen.dark)
+    pen.title(printed(sheet.facility, sheet.facility_id), top=100, size=25, width=180, ink=pen.dark)
     pen.centred(_place(sheet), top=110.5, size=15, font="strong", width=170, ink=pen.looks.main)
     pen.code(sheet.link, left=55, top=117, size=100)
     pen.steps(STEPS[sheet.kind], top=229)
@@ -101,10 +101,10 @@ def _page(pen: Pen, sheet: Sheet) -> None:
 
 
 def _place(sheet: Sheet) -> str:
-    kind = ZONES.get(sheet.zone_kind)
-    if kind is None or kind[0].casefold() == sheet.name.casefold():
-        return sheet.name
-    return f"{sheet.name} · {kind[0]}"
+    name, kind = printed(sheet.name, sheet.code.upper()), ZONES.get(sheet.zone_kind)
+    if kind is None or kind[0].casefold() == name.casefold():
+        return name
+    return f"{name} · {kind[0]}"
 
 
 def _know_fonts() -> None:

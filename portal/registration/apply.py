@@ -17,9 +17,8 @@ from portal.registration.branches import COLUMNS, Row, read_branches
 from portal.registration.fields import DAYS, NAMES, check_fields, hours_by_day, opening_hours_of
 from portal.registration.store import Application
 from portal.store import Connection
-from portal.web.forms import form_of
+from portal.web.forms import address_of, form_of
 from portal.web.pages import FormError, WebRequest, page
-from schemas.errors import BadInput
 
 HOURS: Final = tuple(f"{which}_{day}" for day in DAYS for which in ("from", "to"))
 FIELDS: Final = (*(name for name in NAMES if name != "opening_hours"), "province", "district", "always", *HOURS)
@@ -40,7 +39,7 @@ async def post_form(request: WebRequest) -> Response[Any] | Template:
     form = await form_of(request, *FIELDS, "choose")
     if form["choose"]:
         return _form(request, 200, form, {}, None)
-    _limits.take(_address(request), time.monotonic())
+    _limits.take(address_of(request), time.monotonic())
     try:
         applied = check_fields(form | {"opening_hours": opening_hours_of(form)})
         url = request.app.state.url
@@ -66,18 +65,18 @@ async def get_branches(request: WebRequest) -> Template:
 @post("/daftar/banyak", status_code=200)
 async def post_branches(request: WebRequest) -> Template:
     """Take a file of branches: each good row is an application, each bad one is named, and none stops another."""
-    _limits.take(_address(request), time.monotonic())
+    _limits.take(address_of(request), time.monotonic())
     sent = (await request.form()).get("file")
     if not isinstance(sent, UploadFile):
         raise FormError({"file": "form.empty"})
     try:
         rows = read_branches(await sent.read())
-    except BadInput as error:
-        return page(
-            request, "registration/branches", status=422, columns=COLUMNS, rows=None, fault=error.reason, errors={}
-        )
-    url = request.app.state.url
-    taken = [await desk_of(request).read(_take, row, url) for row in rows]
+    except FormError as error:
+        shown = {"columns": COLUMNS, "rows": None, "errors": error.errors, **error.values}
+        return page(request, "registration/branches", status=422, **shown)
+    taken = [await desk_of(request).read(_take, row) for row in rows]
+    applications = [application for _, application in taken if application]
+    await desk_of(request).read(desk.tell_of_branches, applications, request.app.state.url)
     return page(request, "registration/branches", columns=COLUMNS, rows=taken)
 
 
@@ -117,14 +116,14 @@ ROUTES: Final[tuple[Any, ...]] = (
 )
 
 
-def _take(conn: Connection, row: Row, url: str) -> tuple[Row, str]:
-    """Apply for one branch; return the row and its reference, empty where it cannot be."""
+def _take(conn: Connection, row: Row) -> tuple[Row, Application | None]:
+    """Apply for one branch; return the row and the application, None where it cannot be."""
     if row.applied is None:
-        return row, ""
+        return row, None
     try:
-        return row, desk.submit(conn, row.applied, url).reference
+        return row, desk.take(conn, row.applied)
     except FormError as error:
-        return row._replace(errors=error.errors), ""
+        return row._replace(errors=error.errors), None
 
 
 def _with_steps(conn: Connection, reference: str) -> tuple[Application, list[store.Step]]:
@@ -167,7 +166,3 @@ def _form(
 def _form_of(application: Application) -> dict[str, str]:
     applied = application.applied
     return {name: str(getattr(applied, name)) for name in NAMES} | hours_by_day(applied.opening_hours)
-
-
-def _address(request: WebRequest) -> str:
-    return request.client.host if request.client else ""

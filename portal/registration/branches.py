@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 from portal.registration.fields import NAMES, Applied, check_fields
 from portal.web.pages import FormError
-from schemas.errors import BadInput
 
 COLUMNS: Final = NAMES
 ROWS_MAX: Final = 1_000
@@ -25,28 +24,30 @@ class Row(NamedTuple):
 def read_branches(data: bytes) -> list[Row]:
     """Return the rows of a CSV file, in any order of columns; a byte order mark, CRLF and blank lines are fine.
 
+    Semicolons or tabs may stand between the cells: a spreadsheet in Indonesian writes semicolons.
+
     Raises:
-        BadInput: it is no CSV in UTF-8, a column is missing, or there are more than a thousand rows.
+        FormError: it is no CSV in UTF-8, a column is missing or there twice, or there are more than a thousand rows.
     """
     try:
-        text = data.decode("utf-8-sig")
-        rows = list(_lines(text))
+        rows = list(_lines(data.decode("utf-8-sig")))
     except (UnicodeDecodeError, csv.Error):
-        raise BadInput("is no CSV file in UTF-8", field="file") from None
-    if not rows:
-        raise BadInput("is empty", field="file")
-    header = [cell.strip() for cell in rows[0][1]]
+        raise FormError({"file": "branches.not_csv"}) from None
+    header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
     missing = [name for name in COLUMNS if name not in header]
-    if missing or len(set(header)) != len(header):
-        raise BadInput(f"needs the columns {', '.join(missing) or 'once each'}", field="file")
+    if missing:
+        raise FormError({"file": "branches.missing"}, missing=", ".join(missing))
+    if len(set(header)) != len(header):
+        raise FormError({"file": "branches.twice"})
     if len(rows) - 1 > ROWS_MAX:
-        raise BadInput(f"has more than {ROWS_MAX:,} rows", field="file")
+        raise FormError({"file": "branches.too_many"})
     return [_judged(line, header, cells) for line, cells in rows[1:]]
 
 
 def _lines(text: str) -> list[tuple[int, list[str]]]:
     """Return the rows that are not blank, each with the line it begins at."""
-    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    between = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.reader(StringIO(text, newline=""), strict=True, delimiter=between)
     found, begins = [], 1
     for cells in reader:
         if any(cell.strip() for cell in cells):

@@ -2,10 +2,11 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from portal.accounts import accounts
 from portal.accounts import store as account_store
+from portal.places import staff
 from portal.registration import store
 from portal.registration.duplicates import Alike, Known, alike
 from portal.registration.fields import Applied
@@ -14,12 +15,23 @@ from portal.registration.store import Application
 from portal.store import Connection, append_audit
 from portal.web.pages import FormError
 from portal.web.words import say
-from schemas.errors import Conflict, NotFound
+from schemas.errors import NotFound
 
 WORDS_MAX = 1_000
 
 
 def submit(conn: Connection, applied: Applied, url: str) -> Application:
+    """Take a new application and tell the applicant; return it with its reference.
+
+    Raises:
+        FormError: a facility or an open application has this licence.
+    """
+    application = take(conn, applied)
+    _tell(conn, application, "submitted", url, "")
+    return application
+
+
+def take(conn: Connection, applied: Applied) -> Application:
     """Take a new application; return it with its reference.
 
     Raises:
@@ -29,9 +41,17 @@ def submit(conn: Connection, applied: Applied, url: str) -> Application:
     reference = base64.b32encode(secrets.token_bytes(10)).decode().lower()
     application_id = store.add_application(conn, reference, applied)
     store.add_step(conn, application_id, "submit", applied.email, "", datetime.now(UTC))
-    application = read(conn, reference)
-    _tell(conn, application, "submitted", url, "")
-    return application
+    return read(conn, reference)
+
+
+def tell_of_branches(conn: Connection, taken: Sequence[Application], url: str) -> None:
+    """Leave each applicant of a file one mail that says where each of the applications stands."""
+    by_address: dict[str, list[str]] = {}
+    for one in taken:
+        by_address.setdefault(one.applied.email, []).append(f"{one.applied.name}\n{url}/daftar/{one.reference}\n")
+    for email, lines in by_address.items():
+        body = say("id", "mail.application_branches", count=len(lines), branches="\n".join(lines))
+        account_store.add_mail(conn, email, say("id", "mail.application_subject"), body)
 
 
 def answer(conn: Connection, reference: str, applied: Applied, words: str, url: str) -> Application:
@@ -58,7 +78,7 @@ def judge(conn: Connection, reference: str, action: Action, words: str, by: str,
     Raises:
         NotFound: there is no such application.
         Conflict: it cannot be done now, somebody else was first, or a facility has this licence.
-        FormError: asking back and rejecting need words.
+        FormError: asking back and rejecting need words; the applicant's address has an account that cannot manage.
     """
     application = read(conn, reference)
     if action in NEEDS_WORDS and not words:
@@ -110,21 +130,15 @@ def known_of(applied: Applied, reference: str) -> Known:
 
 
 def _refuse_known_licence(conn: Connection, applied: Applied, own: str) -> None:
-    for other in alike(known_of(applied, own), store.neighbours(conn, applied)):
-        if "licence" in other.why:
-            raise FormError({"licence": "why.known"})
+    if store.is_licence_known(conn, applied.licence_key, own):
+        raise FormError({"licence": "why.known"})
 
 
 def _give_to_manager(conn: Connection, applied: Applied, facility_id: str, url: str) -> None:
-    found = account_store.find_account(conn, applied.email)
-    if found is None:
-        accounts.invite(
-            conn, email=applied.email, name=applied.responsible, role="manager", url=url, facilities=[facility_id]
-        )
-        return
-    if found[0].role != "manager":
-        raise Conflict("the applicant's address belongs to an account of another role")
-    account_store.add_facilities(conn, found[0].account_id, [facility_id])
+    try:
+        staff.give(conn, facility_id, email=applied.email, name=applied.responsible, role="manager", url=url)
+    except FormError:
+        raise FormError({"": "verify.other_account"}) from None
 
 
 def _tell(conn: Connection, application: Application, state: str, url: str, words: str) -> None:

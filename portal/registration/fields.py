@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
+from unicodedata import normalize
 
 import msgspec
 from opening_hours import OpeningHours, ParserError  # type: ignore[attr-defined]  # its stubs forget the error
 
 from portal.accounts.accounts import checked_email
 from portal.nik import holds_nik
+from portal.posters.sheet import can_be_printed
 from portal.regions import is_sub_district, time_zone_of
 from portal.web.pages import FormError
 from schemas.errors import BadInput
@@ -43,7 +45,6 @@ NAMES: Final = (
     "opening_hours",
 )
 
-_control = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _phone = re.compile(r"\+?[0-9][0-9 ()-]{6,22}[0-9]")
 _number = re.compile(r"-?[0-9]{1,3}(?:[.,][0-9]{1,12})?")
 
@@ -86,7 +87,7 @@ def check_fields(form: Mapping[str, str]) -> Applied:
     values: dict[str, object] = {}
     for name in NAMES:
         try:
-            values[name] = _check(name, form.get(name, "").strip())
+            values[name] = _check(name, form.get(name, ""))
         except FormError as error:
             errors[name] = error.errors[""]
     if errors:
@@ -135,10 +136,11 @@ def hours_by_day(opening_hours: str) -> dict[str, str]:
     return form
 
 
-def _check(name: str, text: str) -> object:
+def _check(name: str, typed: str) -> object:
+    text = " ".join(normalize("NFC", typed).split())
     if not text:
         raise FormError({"": "form.empty"})
-    if _control.search(text):
+    if not text.isprintable():
         raise FormError({"": "why.control"})
     if holds_nik(text):
         raise FormError({"": "why.nik"})
@@ -147,7 +149,9 @@ def _check(name: str, text: str) -> object:
             raise FormError({"": "form.too_long"})
         if name == "licence" and len(licence_key(text)) < 4:  # noqa: PLR2004 — shorter is no number of a licence
             raise FormError({"": "why.licence"})
-        return " ".join(text.split())
+        if name == "name" and not can_be_printed(text):
+            raise FormError({"": "why.letters"})
+        return text
     return _CHECKS[name](text)
 
 

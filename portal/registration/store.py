@@ -99,9 +99,10 @@ def find_application(conn: Connection, reference: str) -> Application | None:
 
 
 def list_applications(conn: Connection, state: State, limit: int) -> list[Application]:
-    """Return the applications in a state, those that wait longest first."""
+    """Return the applications in a state: those that wait longest first, of those that are decided the latest."""
+    order = "a.changed_at" if state in {"submitted", "asked_back"} else "a.changed_at desc"
     with conn.cursor() as cursor:
-        cursor.execute(f"{_APPLICATION} where a.state = %s order by a.changed_at, a.reference limit %s", (state, limit))
+        cursor.execute(f"{_APPLICATION} where a.state = %s order by {order}, a.reference limit %s", (state, limit))
         return [_application(row) for row in cursor.fetchall()]
 
 
@@ -120,6 +121,20 @@ def steps_of(conn: Connection, application_id: str) -> list[Step]:
             (application_id,),
         )
         return [Step(*row) for row in cursor.fetchall()]
+
+
+def is_licence_known(conn: Connection, licence_key: str, own: str) -> bool:
+    """Say whether a facility or another open application has this licence; nobody else takes it until this commits."""
+    with conn.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 6))", (licence_key,))
+        cursor.execute(
+            "select exists (select from place where licence_key = %(licence)s) or exists (select from application where"
+            " licence_key = %(licence)s and state in ('submitted', 'asked_back') and reference <> %(own)s)",
+            {"licence": licence_key, "own": own},
+        )
+        row = cursor.fetchone()
+    assert row is not None
+    return bool(row[0])
 
 
 def neighbours(conn: Connection, applied: Applied) -> list[Known]:

@@ -32,6 +32,11 @@ async def form_of(request: WebRequest, *names: str, as_typed: tuple[str, ...] = 
     return form
 
 
+def address_of(request: WebRequest) -> str:
+    """Return the address that a request came from, as a proxy on this machine says it."""
+    return request.client.host if request.client else ""
+
+
 def path_inside(text: str) -> str:
     """Return a path of ours, to go to afterwards; empty for anything else, so that no link leads away."""
     return text if _path.fullmatch(text) and not text.startswith("//") else ""

@@ -11,10 +11,11 @@ ADDRESS = re.compile(r"https?://\S+")
 
 
 class Person:
-    """Opens pages and sends forms."""
+    """Opens pages and sends forms; from another address than others where one is given."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, address: str = "") -> None:
         self.url = url
+        self.address = address
         self.cookies: dict[str, str] = {}
         self.page = httpx.Response(200)
         self.path = "/"
@@ -35,6 +36,8 @@ class Person:
             for _ in range(6):
                 cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
                 headers = {"accept": "text/html", **({"cookie": cookies} if cookies else {})}
+                if self.address:
+                    headers["x-forwarded-for"] = self.address
                 answer = client.request(method, path, headers=headers, **more)
                 for name, value in answer.cookies.items():
                     self._keep(name, value)

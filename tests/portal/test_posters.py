@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from reportlab.pdfbase import pdfmetrics
 
 from portal.posters.keys import PosterKeys, add_key
-from portal.posters.sheet import WORDS, Sheet
+from portal.posters.sheet import WORDS, Sheet, can_be_printed
 from portal.posters.sheets import FONTS, STEPS, draw, in_one_file
 from portal.posters.tokens import Named, gate_code, read, signed
 from portal.posters.versions import Versions, closed, doubt, issued, standing, stolen
@@ -291,9 +291,38 @@ def test_a_long_name_stays_on_the_page_and_letters_of_the_region_are_all_there()
     width, _ = page.get_size()
     assert min(box[0] for box in boxes) > 10
     assert max(box[2] for box in boxes) < width - 10
+
+
+def test_what_may_stand_in_a_name_is_in_every_font() -> None:
+    draw([sheet()], "a4")
+    allowed = [chr(code) for code in range(0x20, 0x2100) if can_be_printed(chr(code))]
+    assert set(string.printable.strip() + "éÉèêëçñáíóúüöäğşŁ–’“”·") <= set(allowed)
     for font in FONTS:
         known = pdfmetrics.getFont(font).face.charToGlyph
-        assert all(ord(letter) in known for letter in string.printable.strip() + "éÉèêëçñáíóúüöä–’“”·")
+        assert [letter for letter in allowed if ord(letter) not in known] == []
+
+
+def test_a_name_of_other_letters_than_a_font_has_is_printed_without_them_and_never_as_boxes() -> None:
+    register = (
+        ("RS 😀 Harapan مستشفى", "RS Harapan"),
+        ("مستشفى", "F367100001"),
+        ("医院 <Sehat> & 'O\"N'", "<Sehat> & 'O\"N'"),
+    )
+    for name, shown in register:
+        page = pypdfium2.PdfDocument(draw([sheet(facility=name, name="😀")], "a5"))[0]
+        lines = page.get_textpage().get_text_range().splitlines()
+        assert shown in lines
+        assert "E1" in lines
+
+
+def test_a_long_name_is_broken_in_two_lines_that_can_be_read() -> None:
+    name = "Rumah Sakit Umum Daerah Kabupaten Kepulauan Siau Tagulandang Biaro dan Pusat Kesehatan Ibu serta Anak"
+    page = pypdfium2.PdfDocument(draw([sheet(facility=name)], "a4"))[0].get_textpage()
+    text = page.get_text_range()
+    first = text.index("Rumah Sakit")
+    assert " ".join(text[first : first + len(name) + 1].split()) == name
+    _, bottom, _, top = page.get_charbox(first)  # of its capital R
+    assert top - bottom > 11, "points; in one line it would be less than 7"
 
 
 def test_all_gates_come_in_one_file_in_both_sizes_and_always_the_same() -> None:

@@ -1,21 +1,27 @@
 """From application to a manager's account, over HTTP on a real gate; the small parts by themselves."""
 
+import csv
+import html
+import io
 import re
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pyotp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.store import OPERATOR, transaction
-from portal.registration.branches import COLUMNS, read_branches
+from portal.registration.branches import COLUMNS, ROWS_MAX, read_branches
 from portal.registration.duplicates import Known, alike, distance_m, likeness
 from portal.registration.fields import check_fields, hours_by_day, licence_key, opening_hours_of
 from portal.registration.states import MOVES, moved
 from portal.web.pages import FormError
-from schemas.errors import BadInput, Conflict
+from portal.web.words import say
+from schemas.errors import Conflict
 from tests.portal.conftest import Gate
 from tests.portal.person import Person
 from tests.portal.test_accounts import GOOD, activated, last_link, new_address, secret_on
@@ -125,6 +131,22 @@ def test_an_owners_second_branch_comes_to_the_same_account(gate: Gate) -> None:
     assert len(set(re.findall(r"F3671\d{5}", manager.open("/akun").text))) == 2
 
 
+def test_an_applicant_whose_address_cannot_manage_is_not_approved_and_the_desk_is_told_why(gate: Gate) -> None:
+    of_office, _ = activated(gate, "office", area="36.71")
+    closed, _ = activated(gate)
+    with transaction(gate.settings, "jejak_gate") as conn, conn.cursor() as cur:
+        cur.execute("update account set closed_at = clock_timestamp() where email = %s", (closed,))
+    desk = ministry(gate)
+    for email in (of_office, closed):
+        applicant, reference = apply(gate, email=email)
+        assert judged(desk, reference, "approve") == 422
+        assert "minta perbaikan dengan alamat lain" in desk.page.text
+        assert judged(desk, reference, "ask_back", "alamat email lain") == 200
+        applicant.open(f"/daftar/{reference}")
+        applicant.send(f"/daftar/{reference}", **form(), words="")
+        assert judged(desk, reference, "approve") == 200
+
+
 def test_a_rejection_needs_words_and_is_final(gate: Gate) -> None:
     applicant, reference = apply(gate)
     desk = ministry(gate)
@@ -133,6 +155,17 @@ def test_a_rejection_needs_words_and_is_final(gate: Gate) -> None:
     assert "izin palsu" in applicant.open(f"/daftar/{reference}").text
     assert judged(desk, reference, "approve") == 409
     assert applicant.send(f"/daftar/{reference}", **form(), words="").status_code == 409
+
+
+def test_the_queue_begins_with_who_waits_longest_and_what_is_decided_with_the_latest(gate: Gate) -> None:
+    (_, first), (_, second) = apply(gate), apply(gate)
+    desk = ministry(gate)
+    waiting = desk.open("/kemenkes").text
+    assert waiting.index(first) < waiting.index(second)
+    for reference in (first, second):
+        judged(desk, reference, "reject", "uji")
+    decided = desk.open("/kemenkes?status=rejected").text
+    assert decided.index(second) < decided.index(first)
 
 
 def test_the_same_licence_is_refused_however_it_is_written_and_a_like_one_is_shown_to_the_desk(gate: Gate) -> None:
@@ -177,6 +210,10 @@ def test_a_form_that_cannot_be_comes_back_with_every_fault_and_what_was_typed(ga
         ("name", "3671015508900001"),
         ("name", "a\x07b"),
         ("name", "x" * 129),
+        ("name", "Klinik \u202eitaleM"),
+        ("name", "مستشفى"),
+        ("name", "Klinik 😀"),
+        ("address", "\u200b"),
         ("kind", "spa"),
         ("owner", "me"),
         ("licence", "---"),
@@ -213,6 +250,11 @@ def test_hours_of_a_form_are_openstreetmaps_and_come_back_to_the_form(days: dict
     written = opening_hours_of(fields)
     assert check_fields(applied() | {"opening_hours": written}).opening_hours == written
     assert hours_by_day(written) == fields
+
+
+def test_a_text_is_kept_as_people_read_it_blanks_line_ends_and_marks_made_one() -> None:
+    given = check_fields(applied() | {"name": " Klinik  Cafe\u0301\u00a0“Sehat” ", "address": "Jl. Melati 7\r\nRT 01"})
+    assert (given.name, given.address) == ("Klinik Café “Sehat”", "Jl. Melati 7 RT 01")
 
 
 def test_hours_that_are_half_given_are_wrong_and_always_is_always() -> None:
@@ -263,6 +305,20 @@ def test_licences_names_and_places_are_compared_as_people_would() -> None:
     ]
 
 
+def elsewhere(gate: Gate) -> Person:
+    """Return somebody from an address of his own: those who apply from one are limited together."""
+    return Person(gate.url, address=f"198.51.{secrets.randbelow(256)}.{secrets.randbelow(256)}")
+
+
+def sent(person: Person, data: bytes) -> httpx.Response:
+    """Return the answer to a file of branches."""
+    person.open("/daftar/banyak")
+    token = re.search(r'name="_csrf_token" value="([^"]+)"', person.page.text)
+    assert token is not None
+    file = {"file": ("b.csv", data, "text/csv")}
+    return person._ask("POST", "/daftar/banyak", data={"_csrf_token": token[1]}, files=file)
+
+
 def test_a_file_of_branches_takes_the_good_rows_and_names_the_bad_ones(gate: Gate) -> None:
     email = new_address()
     good = applied(email=email)
@@ -273,13 +329,7 @@ def test_a_file_of_branches_takes_the_good_rows_and_names_the_bad_ones(gate: Gat
         + "\r\n"
         + "\r\n".join(",".join(f'"{row[name]}"' for name in COLUMNS) for row in rows)
     )
-    person = Person(gate.url)
-    person.open("/daftar/banyak")
-    token = re.search(r'name="_csrf_token" value="([^"]+)"', person.page.text)
-    assert token is not None
-    answer = person._ask(
-        "POST", "/daftar/banyak", data={"_csrf_token": token[1]}, files={"file": ("b.csv", text.encode(), "text/csv")}
-    )
+    answer = sent(elsewhere(gate), text.encode())
     assert answer.status_code == 200
     assert "2 dari 4 baris" in answer.text
     assert "<strong>capacity</strong>" in answer.text
@@ -288,17 +338,57 @@ def test_a_file_of_branches_takes_the_good_rows_and_names_the_bad_ones(gate: Gat
 
 
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("data", "why"),
     [
-        (b"", "empty"),
-        (b"\xff\xfe", "UTF-8"),
-        (b"name,kind\na,b", "needs the columns"),
-        ((",".join(COLUMNS) + ",name\n").encode(), "needs the columns"),
+        (b"", "missing"),
+        (b"\xff\xfe", "not_csv"),
+        (b"name,kind\na,b", "missing"),
+        ((",".join(COLUMNS) + ",name\n").encode(), "twice"),
+        ((",".join(COLUMNS) + "\n" + "x\n" * (ROWS_MAX + 1)).encode(), "too_many"),
     ],
 )
-def test_a_file_that_is_none_is_refused_whole(data: bytes, reason: str) -> None:
-    with pytest.raises(BadInput, match=reason):
+def test_a_file_that_is_none_is_refused_whole_in_the_readers_language(gate: Gate, data: bytes, why: str) -> None:
+    with pytest.raises(FormError) as caught:
         read_branches(data)
+    assert caught.value.errors == {"file": f"branches.{why}"}
+    answer = sent(elsewhere(gate), data)
+    assert answer.status_code == 422
+    assert html.escape(say("id", f"branches.{why}")) in answer.text
+
+
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_a_file_of_a_spreadsheet_in_indonesian_is_read_like_any_other(between: str) -> None:
+    row = applied(latitude="-6,1783", opening_hours="Mo-Fr 08:00-16:00; Sa 08:00-12:00")
+    out = io.StringIO()
+    sheet = csv.DictWriter(out, COLUMNS, delimiter=between)
+    sheet.writeheader()
+    sheet.writerow(row)
+    (read,) = read_branches(out.getvalue().encode("utf-8-sig"))
+    assert read.applied == check_fields(row)
+
+
+def test_the_owner_of_many_branches_gets_one_mail_of_a_file_that_names_them_all(gate: Gate) -> None:
+    email = new_address()
+    rows = [applied(email=email) for _ in range(3)]
+    text = "\n".join([",".join(COLUMNS), *(",".join(f'"{row[name]}"' for name in COLUMNS) for row in rows)])
+    links = re.findall(r'href="(/daftar/[a-z2-7]{16})"', sent(elsewhere(gate), text.encode()).text)
+    assert len(links) == 3
+    assert mailed(gate, email) == links
+    with transaction(gate.settings, "jejak_gate") as conn, conn.cursor() as cur:
+        cur.execute("select count(*), max(body) from mail where receiver = %s", (email,))
+        count, body = cur.fetchone() or (0, "")
+    assert count == 1
+    assert all(row["name"] in body for row in rows)
+
+
+def test_of_many_who_apply_at_once_with_one_licence_one_does(gate: Gate) -> None:
+    licence = f"SIK/{secrets.token_hex(5)}/2026"
+    people = [elsewhere(gate) for _ in range(6)]
+    for person in people:
+        person.open("/daftar")
+    with ThreadPoolExecutor(len(people)) as threads:
+        answers = list(threads.map(lambda person: person.send("/daftar", **form(licence=licence)), people))
+    assert sorted(answer.status_code for answer in answers) == [200] + [422] * 5
 
 
 def test_lines_of_a_file_are_its_physical_lines() -> None:
