@@ -180,7 +180,9 @@ def test_whatever_is_done_to_a_gate_one_version_counts_at_a_time_and_none_comes_
             if act == "issue":
                 versions = issued(versions, now)
             elif act == "stolen":
-                versions = stolen(versions, number, now + timedelta(minutes=ago), now)
+                since = now + timedelta(minutes=ago)
+                versions = stolen(versions, number, since, now)
+                assert not any(versions[number - 1].counts_at(at) for at in ever if at >= since)
             else:
                 versions = closed(versions, now)
         except Conflict:
