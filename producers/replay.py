@@ -116,8 +116,11 @@ def _with_ties(steps: list[Step]) -> Iterator[tuple[int, Step]]:
 
 
 def _scan(step: Step, tie: int, subject: Subject, channel: Channel) -> GateScan:
+    # The id is on the topic, and its hash has no key: whoever guesses a NIK must not find it there. The visit's id is
+    # one of its file already.
+    who = "" if subject.type == "nik" else step.stay.person_id
     return GateScan(
-        scan_id=scan_id(step.at, tie, step.stay.visit_id, step.stay.person_id, step.gate),
+        scan_id=scan_id(step.at, tie, step.stay.visit_id, who, step.gate),
         subject=subject,
         facility_id=step.stay.facility_id,
         gate=step.gate,

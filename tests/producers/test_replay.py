@@ -109,6 +109,16 @@ def test_a_shift_moves_every_scan_and_makes_new_ids() -> None:
     assert not {scan.scan_id for scan in before} & {scan.scan_id for scan in after}
 
 
+def test_an_id_says_nothing_of_a_nik_and_tells_others_apart() -> None:
+    ids = [
+        [scan.scan_id for scan in replay_scans([stay("V1", person_id=who)], NOW, channel=Channel.APP)]
+        for who in ("3671010101900001", "3671010101900002", "P1", "P2")
+    ]
+    assert ids[0] == ids[1]
+    assert not {*ids[1]} & {*ids[2]}
+    assert not {*ids[2]} & {*ids[3]}
+
+
 @pytest.mark.parametrize(
     ("person_id", "kind"),
     [
