@@ -17,7 +17,6 @@ from sqlalchemy.pool import NullPool
 import schemas
 from ops.secrets import has_secret
 from ops.store import OWNER, SUPERUSER, connect, make_database, make_roles
-from schemas.errors import Conflict
 from schemas.settings import Settings
 
 SQL = Path(schemas.__file__).parent / "sql"
@@ -53,15 +52,6 @@ def current_revision(settings: Settings) -> str:
 def newest_revision() -> str:
     """Return the revision this version of the program needs."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
-
-
-def require_newest(settings: Settings) -> None:
-    """Raise Conflict unless the database is at the newest revision."""
-    found, needed = current_revision(settings), newest_revision()
-    if found != needed:
-        raise Conflict(
-            f"the database is at revision {found or 'none'}, this program needs {needed}: run `jejak migrate`"
-        )
 
 
 def run_sql(name: str) -> None:

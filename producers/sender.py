@@ -18,10 +18,10 @@ from producers.producer_id import ask_anew_after_reset
 from producers.refusals import explain, explain_start
 from schemas.codec import encode
 from schemas.errors import JejakError, Unavailable
-from schemas.events import ContactDecision, Scan, ScanDecision, TestResult, TraceRequest
+from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
 from schemas.settings import Settings
-from schemas.topics import CONTACT_DECISION, SCAN, TEST_RESULT, TOPICS, TRACE_REQUEST
+from schemas.topics import SCAN, TOPICS
 
 DELIVERY_TIMEOUT_MS: Final = 10_000
 LINGER_MS: Final = 10
@@ -184,28 +184,7 @@ def producer_config(settings: Settings, user: str, delivery_timeout_ms: int = DE
 
 def send_scans(sender: Sender, scans: Iterable[Scan | ScanDecision], partitions: int) -> list[SendFuture]:
     """Send scans and decisions about scans, each to its person's partition."""
-    return [_send(sender, SCAN.name, scan, partitions) for scan in scans]
-
-
-def send_test_result(sender: Sender, result: TestResult, partitions: int) -> SendFuture:
-    """Send one test result."""
-    return _send(sender, TEST_RESULT.name, result, partitions)
-
-
-def send_trace_request(sender: Sender, request: TraceRequest, partitions: int) -> SendFuture:
-    """Send one request, approval or refusal of a trace."""
-    return _send(sender, TRACE_REQUEST.name, request, partitions)
-
-
-def send_contact_decision(sender: Sender, decision: ContactDecision, partitions: int) -> SendFuture:
-    """Send one decision about a candidate."""
-    return _send(sender, CONTACT_DECISION.name, decision, partitions)
-
-
-def _send(
-    sender: Sender,
-    topic: str,
-    event: Scan | ScanDecision | TestResult | TraceRequest | ContactDecision,
-    partitions: int,
-) -> SendFuture:
-    return sender.send(topic, event.person_id.encode(), encode(event), partition_of(event.person_id, partitions))
+    return [
+        sender.send(SCAN.name, scan.person_id.encode(), encode(scan), partition_of(scan.person_id, partitions))
+        for scan in scans
+    ]

@@ -134,18 +134,6 @@ def _holds_day(info: msgspec.inspect.Type) -> bool:
     return any(isinstance(kind, (msgspec.inspect.DateTimeType, msgspec.inspect.DateType)) for kind in kinds)
 
 
-def check_body(event: msgspec.Struct, raw: object) -> None:
-    """Check what `Codec` checks, for a body decoded elsewhere.
-
-    Args:
-        event: the decoded body.
-        raw: the same body as plain JSON values.
-    """
-    check_text(event)
-    check_years(event)
-    _check_fineness(raw, "")
-
-
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
     if isinstance(value, msgspec.Struct):
         for name in value.__struct_fields__:

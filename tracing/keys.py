@@ -10,7 +10,6 @@ from typing import Final
 from tracing.instants import DAY_US, HOUR_US
 
 LONGEST_US: Final = (HOUR_US, 4 * HOUR_US, DAY_US, 4 * DAY_US, 12 * DAY_US)  # the class after the last has no bound
-CLASSES: Final = len(LONGEST_US) + 1
 SHORT_CLASSES: Final = range(3)  # up to a day: kept by week; longer stays have a table of their own
 _STEP: Final = 8
 
@@ -33,11 +32,6 @@ def facility_of(key: int) -> int:
 def class_of(key: int) -> int:
     """Return the stay class of a key."""
     return key % _STEP
-
-
-def class_key(facility_no: int, stay: int) -> int:
-    """Return the key of one stay class of a facility: what an overlap look-up asks for."""
-    return facility_no * _STEP + stay
 
 
 def longest_us(stay: int) -> int | None:

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-INK: Final = "#1c2126"
 MAIN: Final = "#7a1f3d"
 # Told apart by people who see no red or no green, and dark enough to stand on white.
 COLOURS: Final = ("#0067a5", "#c04f00", "#00755b", "#a03a7a", "#6b5b00", "#4b4ba0", "#8a2f2f", "#3f6d78")

@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from schemas.errors import BadInput
 from tracing.instants import DAY_US, MINUTE_US
 
 ALWAYS: Final = -(1 << 62)  # earlier than any scan
@@ -59,25 +58,6 @@ class Stays:
     def max_stay(self, kind: str, role: str, at: int) -> int:
         """Return until when an exit or a zone still belongs to the stay opened at `at`."""
         return self.at(kind, role, at)[1]
-
-    def with_rule(self, rule: StayRule, *, now: int) -> "Stays":
-        """Return the table with one more rule.
-
-        Raises:
-            BadInput: the rule begins now or earlier, its kind is unknown, its stays are not positive, or a rule
-                of that kind begins at the same time.
-        """
-        if rule.valid_from <= now:
-            raise BadInput("must begin in the future", field="valid_from")
-        if rule.kind not in self._by_kind:
-            raise BadInput("is not a kind of facility", field="kind")
-        if rule.assumed_us <= 0:
-            raise BadInput("must be above zero", field="assumed_minutes")
-        if rule.max_us <= 0:
-            raise BadInput("must be above zero", field="max_minutes")
-        if rule.valid_from in self._by_kind[rule.kind][0]:
-            raise BadInput("a rule of this kind begins at the same time", field="valid_from")
-        return Stays((*self.rules, rule))
 
 
 DEFAULT_STAYS: Final = Stays()

@@ -61,18 +61,6 @@ def visits_of(scans: Iterable[SeenScan], stays: Stays = DEFAULT_STAYS, carry: Ca
     return paired(scans, stays, carry)[0]
 
 
-def carry_of(scans: Iterable[SeenScan], horizon: int, stays: Stays = DEFAULT_STAYS, carry: Carry = NOTHING) -> Carry:
-    """Return all that the scans from `horizon` on can ask of those before it; the others are left out.
-
-    Args:
-        scans: as in `visits_of`.
-        horizon: nothing older comes any more.
-        stays: the dated configuration.
-        carry: of a horizon before, where what is older than that is not given.
-    """
-    return settled(paired([scan for scan in scans if scan.at < horizon], stays, carry)[1], horizon, stays)
-
-
 def settled(carry: Carry, horizon: int, stays: Stays) -> Carry:
     """Return the carry without what no scan from `horizon` on can ask for.
 

@@ -17,7 +17,6 @@ import msgspec
 FIRST: Final = b"\x00"  # what stands for the hash before the first row
 TRIMMED: Final = "audit trimmed"  # what `trim_audit` in the database writes
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND_US: Final = 1_000_000
 
 
 class AuditRow(msgspec.Struct, frozen=True):

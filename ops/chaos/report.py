@@ -16,7 +16,6 @@ from ops.chaos.watch import Look
 
 BUCKETS_MAX: Final = 400
 SHOWN_MAX: Final = 1_000
-SLOW_S: Final = 15.0  # a recovery at the 95th percentile must not take longer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,14 +14,14 @@ from kafka import KafkaConsumer, TopicPartition
 
 from producers.client import client_config
 from producers.follower import Record, follow
-from producers.sender import Sender, send_contact_decision, send_scans, send_test_result, send_trace_request
+from producers.sender import Sender, send_scans
 from producers.topics import ensure_topic
 from schemas.codec import Codec
 from schemas.errors import BadInput, Refused, Unavailable
-from schemas.events import ContactDecision, Gate, Kind, Scan, ScanDecision, TestResult, TraceRequest, Verdict
+from schemas.events import Gate, Kind, Scan, ScanDecision, Verdict
 from schemas.partition import partition_of
 from schemas.settings import Settings
-from schemas.topics import CONTACT_DECISION, SCAN, TEST_RESULT, TRACE_REQUEST, alert_topic
+from schemas.topics import SCAN, alert_topic
 
 AT = datetime(2026, 1, 5, 8, tzinfo=UTC)
 PERSONS = [f"{number:032x}" for number in range(40)]
@@ -87,50 +87,6 @@ def test_scans_arrive_once_each_in_their_persons_partition_and_in_order(installa
         by_person[record.key.decode()].append(codec.decode(record.value))
     expected = {person: [one for one in sent if one.person_id == person] for person in PERSONS}
     assert by_person == expected | {PERSONS[0]: [*expected[PERSONS[0]], decision]}
-
-
-def test_each_fact_goes_to_its_own_topic(installation: Settings, sender: Sender) -> None:
-    result = TestResult(
-        result_id="019b8d90-6400-7000-8000-0000000000aa",
-        lab_ref="L1",
-        person_id=PERSONS[1],
-        test="pcr",
-        result="positive",
-        status="final",
-        specimen_at=AT,
-        reported_at=AT,
-        by="laboratory",
-        received_at=AT,
-    )
-    request = TraceRequest(
-        request_id="019b8d90-6400-7000-8000-0000000000ab",
-        person_id=PERSONS[2],
-        action="request",
-        by="somebody",
-        reason="outbreak",
-        at=AT,
-    )
-    decision = ContactDecision(
-        decision_id="019b8d90-6400-7000-8000-0000000000ac",
-        person_id=PERSONS[3],
-        case_id="C1",
-        contact_ref="r",
-        decision="confirmed",
-        by="somebody",
-        reason="same ward",
-        at=AT,
-    )
-    n = installation.partitions
-    sender.confirm(
-        [
-            send_test_result(sender, result, n),
-            send_trace_request(sender, request, n),
-            send_contact_decision(sender, decision, n),
-        ]
-    )
-    for topic, event in ((TEST_RESULT, result), (TRACE_REQUEST, request), (CONTACT_DECISION, decision)):
-        (record,) = read_all(installation, topic.name, "traces", 1)
-        assert Codec(*topic.events).decode(record.value or b"") == event
 
 
 @pytest.mark.parametrize("number", [1, 3, 40, 2_500])

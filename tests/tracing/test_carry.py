@@ -16,7 +16,7 @@ from tracing.histories import History, histories
 from tracing.records import SeenScan
 from tracing.rows import DecisionKey, StoredScan
 from tracing.stays import DEFAULT_RULES, DEFAULT_STAYS, StayRule, Stays
-from tracing.visits import NOTHING, Carry, Visit, carry_of, settled, settles_at, visits_of
+from tracing.visits import NOTHING, Carry, Visit, paired, settled, settles_at, visits_of
 
 LONG_STAYS = Stays([StayRule(rule.valid_from, rule.kind, 300 * MINUTE, 30 * MINUTE) for rule in DEFAULT_RULES])
 STAYS = st.sampled_from([DEFAULT_STAYS, DATED_STAYS, SHORT_STAYS, LONG_STAYS])
@@ -39,6 +39,11 @@ def scans_and_horizon(draw: st.DrawFn) -> tuple[list[SeenScan], int]:
 
 def split(scans: Sequence[SeenScan], horizon: int) -> tuple[list[SeenScan], list[SeenScan]]:
     return [scan for scan in scans if scan.at < horizon], [scan for scan in scans if scan.at >= horizon]
+
+
+def carry_of(scans: Sequence[SeenScan], horizon: int, stays: Stays = DEFAULT_STAYS, carry: Carry = NOTHING) -> Carry:
+    """Return all that the scans from `horizon` on can ask of those before it."""
+    return settled(paired(split(scans, horizon)[0], stays, carry)[1], horizon, stays)
 
 
 def asked(carry: Carry) -> tuple[object, ...]:

@@ -1,9 +1,6 @@
 """Small pieces of inline SVG. What came from outside is escaped here, once."""
 
 from html import escape
-from typing import Final
-
-LABEL_MAX: Final = 22
 
 
 def text(x: float, y: float, said: str, *, anchor: str = "start", kind: str = "", most: int = 0) -> str:

@@ -45,10 +45,6 @@ _LONG: Final = {
         "December",
     ),
 }
-_WEEKDAYS: Final = {
-    "id": ("Senin", "Selasa", "Rabu", "Kamis", "Jumat", "Sabtu", "Minggu"),
-    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
-}
 _ZONES: Final = {
     "Asia/Jakarta": "WIB",
     "Asia/Pontianak": "WIB",
@@ -86,10 +82,6 @@ class Language:
             return "–"
         months = _SHORT["id"] if self.tongue == "id" else _LONG["en"]
         return f"{day.day} {months[day.month - 1]} {day.year}"
-
-    def long_day(self, day: date) -> str:
-        """Return the day with its name and the whole month."""
-        return f"{_WEEKDAYS[self.tongue][day.weekday()]}, {whole_day(day, self.tongue)}"
 
     def short_day(self, day: date) -> str:
         """Return `2 Nov`."""
