@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +19,7 @@ from schemas.codec import encode
 from schemas.events import Alert, PersonStatus
 from schemas.partition import partition_of
 from schemas.topics import ALERT_PREFIX, PERSON_STATUS
+from schemas.version import VERSION
 from tracing.cases import revision as stored_as
 from tracing.cases import rows
 from tracing.cases.acknowledged import TRACE_LOCK, read_dropped, read_told
@@ -149,7 +149,7 @@ def _revise(cur: Cursor, case_id: str, rule: Rule) -> Run:
         references(rows.EPIDEMIOLOGISTS, name)
     references.save(cur)
     messages = [_alert_message(alert) for alert in alerts]
-    messages += _status_messages(cur, stored, after, partitions)
+    messages += _status_messages(cur, stored, after, numbers, partitions)
     header = _header(rule, stored, seen, after, references) | _of_the_case(stored.case, seen, numbers)
     header |= {"lost_before": lost, "positions": {"scan.v1": marks}, "run_ms": round((monotonic() - began) * 1000, 3)}
     whole = _whole(seen.windows)
@@ -250,8 +250,10 @@ def _asked(cur: Cursor, candidates: Sequence[Candidate]) -> Callable[[Candidate]
     return lambda candidate: known().get(candidate.key, Known())
 
 
-def _status_messages(cur: Cursor, stored: Stored, after: Sequence[Candidate], partitions: int) -> list[Message]:
-    case, numbers = stored.case, rows.dated(cur, _day_of(stored.case))
+def _status_messages(
+    cur: Cursor, stored: Stored, after: Sequence[Candidate], numbers: Mapping[str, int], partitions: int
+) -> list[Message]:
+    case = stored.case
     facts = rows.read_facts(cur, stored.person)
     positives = [r for r in standing(facts.results) if r.case_id == case.case_id and r.result == "positive"]
     last_ends: dict[str, int] = {}
@@ -328,7 +330,7 @@ def _header(
         "requested_by": case.requested_by,
         "approved_by": case.approved_by,
         "reason": case.reason,
-        "versions": {"jejak": _our_version(), "python": platform.python_version()},
+        "versions": {"jejak": VERSION, "python": platform.python_version()},
         "rows": {
             "visits": len(seen.own),
             "visits_met": seen.visits_met,
@@ -353,10 +355,3 @@ def _of_the_case(case: Case, seen: Rings, numbers: Mapping[str, int]) -> dict[st
 
 def _told_windows(seen: Rings) -> dict[str, list[str]]:
     return {zone: [utc_of(at).isoformat() for at in window] for zone, window in seen.windows.items()}
-
-
-def _our_version() -> str:
-    try:
-        return version("jejak")
-    except PackageNotFoundError:
-        return "unknown"

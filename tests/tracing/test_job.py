@@ -9,6 +9,7 @@ import pytest
 from schemas.errors import NotFound
 from schemas.events import Alert, PersonStatus
 from schemas.settings import Settings
+from schemas.version import VERSION
 from tests.tracing.ward import Town, at, decide, positive, request, somebody, town_in
 from tracing.cases.rows import open_trace, person_uuid
 from tracing.cases.store import read_trace
@@ -256,6 +257,7 @@ def test_the_header_says_what_the_trace_stands_on(town: Town) -> None:
     assert header["graph"] == {"nodes": 3, "edges": 2, "by_degree": {"0": 1, "1": 2}}
     assert header["rule"]["minutes"] == 15
     assert header["requested_by"] == "lab one"
+    assert header["versions"]["jejak"] == VERSION
     assert header["positions"] == {"scan.v1": []}
 
 
