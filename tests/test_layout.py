@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import shutil
 import statistics
 import subprocess
@@ -33,6 +34,11 @@ CLOCKS = {
     ("os", "getenv"),
 }
 
+SQL = re.compile(
+    r"\s*(select\s.*\sfrom\s|insert into\s|update \w+( \w+)? set\s|delete from\s|with \w+ as \()", re.DOTALL
+)
+ASKED_ONE_BY_ONE = {Path("tracing/cases"), Path("ops/audit"), Path("ops/chaos")}
+
 
 def imports(tree: ast.Module) -> Iterator[str]:
     """Yield what a module imports, wherever in it: the whole dotted names."""
@@ -54,6 +60,15 @@ def clocks(tree: ast.Module) -> Iterator[str]:
         module, _, thing = name.rpartition(".")
         if (module, thing) in CLOCKS:
             yield name
+
+
+def statements(tree: ast.Module) -> Iterator[str]:
+    """Yield the SQL that a module holds as text."""
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        texts = [part.value for part in parts if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        if SQL.match("x".join(texts)):
+            yield texts[0]
 
 
 def who(found: Callable[[ast.Module], Iterator[str]], *names: str) -> set[Path]:
@@ -123,6 +138,34 @@ def test_only_a_store_and_the_job_know_psycopg2() -> None:
     found = who(imports, "psycopg2")
     assert Path("tracing/store.py") in found
     assert {path for path in found if path.name != "store.py"} <= {Path("tracing/job.py")}
+
+
+def test_what_of_tracing_is_not_named_as_its_core_knows_files_or_a_cursor() -> None:
+    """So a new module is in the contract, unless it does I/O itself or asks one that does."""
+    (core,) = (one for one in PROJECT["tool"]["importlinter"]["contracts"] if "core" in one["name"])
+    does = {*core["forbidden_modules"], "pathlib"}
+    asks = {
+        ".".join(path.with_suffix("").parts): {*imports(ast.parse((ROOT / path).read_text()))}
+        for path in MODULES
+        if path.parts[0] == "tracing" and path.name != "__init__.py"
+    }
+    found: set[str] = set()
+    while more := {
+        name
+        for name in asks.keys() - found
+        if any(one == known or one.startswith(f"{known}.") for one in asks[name] for known in does | found)
+    }:
+        found |= more
+    assert asks.keys() - found <= {*core["source_modules"]}
+
+
+def test_sql_stands_in_a_store_or_where_one_file_asks_one_question() -> None:
+    found = {path for path in who(statements) if path.name != "store.py" and path.parts[0] != "bench"}
+    assert {path for path in found if path.parent not in ASKED_ONE_BY_ONE} <= {
+        Path("tracing/handover/dossier.py"),
+        Path("ops/positions.py"),
+    }
+    assert {path.parent for path in found} >= ASKED_ONE_BY_ONE
 
 
 def test_only_producers_and_ops_know_kafka() -> None:

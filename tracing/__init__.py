@@ -1,1 +1,1 @@
-"""THE MEANING: scans to visits to counts; visits to exposures to candidates to a graph. Pure but for store and job."""
+"""THE MEANING: scans to visits to counts; visits to exposures to candidates to a graph. Its core is pure."""

@@ -1,1 +1,1 @@
-"""Cases and what follows from them: episodes, candidates, alerts, the graph of a trace. Pure but for store."""
+"""Cases and what follows: episodes, candidates, alerts, the graph of a trace. Pure but where it takes a cursor."""
