@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tracing.persons import DATED_STAYS, DAY, MINUTE, SHORT_STAYS, scans_of_one_person
-from tests.tracing.test_fast import FACILITIES, LAW, PERSON, scans_in_order
+from tests.tracing.test_fast import FACILITIES, LAW, PERSON, comparable, scans_in_order
 from tracing.carries import drop, resumed_counts
 from tracing.counts import Counts, FacilityHour, add, counts_of
-from tracing.difference import Difference
 from tracing.fast import NEW, NO_HORIZON, State, decode_state, encode_state, follow, is_in_order, resumed
 from tracing.histories import History, histories
 from tracing.records import SeenScan
@@ -154,7 +153,7 @@ class Life:
         if not decided and is_in_order(self.state, bare):
             self.fast += 1
             fast, row = follow(self.state, bare, FACILITIES, self.stays)
-            assert _comparable(fast) == _comparable(change)
+            assert comparable(fast) == comparable(change)
         assert decode_state(encode_state(row).decode()) == row
         for visit in change.gone:
             assert self.visits.pop(visit.visit_id) == visit
@@ -269,11 +268,3 @@ def test_a_carry_s_row_is_a_person_s_row() -> None:
     carry, stored = resumed(dropped.carry, PERSON, FACILITIES)
     assert stored == history.visits
     assert visits_of((), DEFAULT_STAYS, carry) == stored
-
-
-def _comparable(change: Difference) -> tuple[object, object, object]:
-    return (
-        sorted(change.gone, key=lambda visit: visit.visit_id),
-        sorted(change.come, key=lambda visit: visit.visit_id),
-        change.counts,
-    )

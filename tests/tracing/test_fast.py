@@ -71,7 +71,7 @@ class Kept:
         if seen and is_in_order(self.state, seen):
             self.fast += 1
             fast, row = follow(self.state, seen, FACILITIES, self.stays)
-            assert _comparable(fast) == _comparable(change)
+            assert comparable(fast) == comparable(change)
             assert row == state
             assert decode_state(encode_state(row).decode()) == row
         self._apply(change)
@@ -150,7 +150,7 @@ def _seen(scan: StoredScan) -> SeenScan:
     return SeenScan(scan.scan_id, scan.person, scan.facility_no, facility.kind, facility.time_zone, *scan[3:], None)
 
 
-def _comparable(change: Difference) -> tuple[object, object, object]:
+def comparable(change: Difference) -> tuple[object, object, object]:
     return (
         sorted(change.gone, key=lambda visit: visit.visit_id),
         sorted(change.come, key=lambda visit: visit.visit_id),
