@@ -116,18 +116,13 @@ def fix_partitions(settings: Settings) -> int:
             "insert into installation (name, value) values ('partitions', %s) on conflict do nothing",
             (str(settings.partitions),),
         )
-        cursor.execute("select value from installation where name = 'partitions'")
-        row = cursor.fetchone()
-        assert row is not None
-        return int(row[0])
+        return tracing.store.read_partitions(cursor)
 
 
 def stored_partitions(settings: Settings) -> int:
     """Return the N this installation was made with; 0 when it has none yet."""
     with transaction(settings, OPERATOR) as connection, connection.cursor() as cursor:
-        cursor.execute("select value from installation where name = 'partitions'")
-        row = cursor.fetchone()
-        return int(row[0]) if row else 0
+        return tracing.store.read_partitions(cursor)
 
 
 def areas_of_facilities(settings: Settings) -> list[str]:

@@ -34,6 +34,7 @@ from schemas.errors import Conflict, Unavailable
 from schemas.events import ContactDecision, Scan, ScanDecision, TestResult, TraceRequest
 from schemas.partition import partition_of
 from schemas.settings import Settings
+from tracing.store import check_partitions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -176,11 +177,8 @@ def check_installation(conn: Connection, settings: Settings) -> None:
     found, needed = store.revision(conn), newest_revision()
     if found != needed:
         raise Conflict(f"the database is at revision {found or 'none'}, needed is {needed}: run `jejak migrate`")
-    made_with = store.partitions(conn)
-    if made_with is None:
-        raise Conflict("there are no topics: run `jejak topics`")
-    if made_with != settings.partitions:
-        raise Conflict(f"the topics were made with {made_with} partitions, JEJAK_PARTITIONS says {settings.partitions}")
+    with conn.cursor() as cursor:
+        check_partitions(cursor, settings)
 
 
 def newest_revision() -> str:

@@ -15,14 +15,13 @@ from psycopg2 import extensions
 
 from schemas.errors import Unavailable
 from schemas.settings import Settings
-from tracing.store import connect
+from tracing.store import connect, is_trouble
 
 Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
 
 ROLE: Final = "jejak_gate"
 STATEMENT_TIMEOUT_MS: Final = 8_000
-TRANSIENT: Final = frozenset({"08", "40", "53", "55", "57", "58"})  # SQLSTATE classes that pass by themselves
 
 
 class KeyRow(msgspec.Struct, frozen=True):
@@ -112,7 +111,7 @@ class Pool:
             except psycopg2.Error as error:
                 if conn.closed or isinstance(error, psycopg2.InterfaceError):
                     self.close()  # the others have lost their server too
-                if _is_transient(error):
+                if is_trouble(error):
                     raise Unavailable("the database does not answer") from error
                 raise
             finally:
@@ -148,14 +147,6 @@ def revision(conn: Connection) -> str:
         cursor.execute("select version_num from alembic_version")
         row = cursor.fetchone()
         return row[0] if row else ""
-
-
-def partitions(conn: Connection) -> int | None:
-    """Return N as it was when the topics were made; None before that."""
-    with conn.cursor() as cursor:
-        cursor.execute("select value from installation where name = 'partitions'")
-        row = cursor.fetchone()
-        return int(row[0]) if row else None
 
 
 # API keys
@@ -372,11 +363,3 @@ def _one(cursor: Cursor) -> tuple[Any, ...]:
     row: tuple[Any, ...] | None = cursor.fetchone()
     assert row is not None
     return row
-
-
-def _is_transient(error: psycopg2.Error) -> bool:
-    if isinstance(error, psycopg2.InterfaceError) or (
-        isinstance(error, psycopg2.OperationalError) and not error.pgcode
-    ):
-        return True
-    return (error.pgcode or "")[:2] in TRANSIENT

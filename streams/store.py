@@ -16,7 +16,7 @@ import psycopg2
 import structlog
 from psycopg2.extras import execute_values
 
-from schemas.errors import Conflict, DatabaseAway, GapInLog, LogReplaced, StopWorker, Unavailable
+from schemas.errors import DatabaseAway, GapInLog, LogReplaced, StopWorker, Unavailable
 from schemas.settings import Settings
 from streams.batches import Batch, Log, Partition, Record
 from streams.failpoints import reach, reach_commit, watch_statements
@@ -24,9 +24,8 @@ from streams.metrics import FOLD_BATCH_SECONDS, FOLD_LAG, FOLD_RECORDS, FOLD_RET
 from streams.sealing import Seal
 from streams.watchdog import Progress
 from tracing import copies
-from tracing.store import Connection, Cursor, connect
+from tracing.store import Connection, Cursor, check_partitions, connect, is_trouble
 
-TROUBLE: Final = frozenset({"08", "40", "53", "55", "57", "58"})  # SQLSTATE classes that pass by themselves
 OURS: Final = frozenset({"28", "42"})  # no record is to blame for these: none may become a dead letter by them
 PAUSE_MIN_S: Final = 0.05
 PAUSE_MAX_S: Final = 2.0
@@ -261,27 +260,6 @@ def refusal_named() -> Iterator[None]:
 def is_ours(error: psycopg2.Error) -> bool:
     """Say whether the error speaks of this worker, not of a record: no right, no such table, no such login."""
     return (error.pgcode or "")[:2] in OURS
-
-
-def is_trouble(error: Exception) -> bool:
-    """Say whether the error passes by itself: a lost connection, a lock, no room, a server going down."""
-    if isinstance(error, psycopg2.Error) and error.pgcode:
-        return error.pgcode[:2] in TROUBLE
-    return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError | Unavailable)
-
-
-def check_partitions(cur: Cursor, settings: Settings) -> None:
-    """Refuse to run with another number of partitions than the installation was made with.
-
-    Raises:
-        Conflict: they differ, or the installation has no topics yet.
-    """
-    cur.execute("select value from installation where name = 'partitions'")
-    row = cur.fetchone()
-    if row is None:
-        raise Conflict("the installation has no topics yet: run `jejak topics`")
-    if int(row[0]) != settings.partitions:
-        raise Conflict(f"JEJAK_PARTITIONS is {settings.partitions}, this installation was made with {row[0]}")
 
 
 def open_position(cur: Cursor, source: Source, log: Log) -> int:

@@ -36,6 +36,7 @@ Connection: TypeAlias = extensions.connection
 Cursor: TypeAlias = extensions.cursor
 
 _US: Final = "(extract(epoch from {0}) * 1000000)::bigint"
+TROUBLE: Final = frozenset({"08", "40", "53", "55", "57", "58"})  # SQLSTATE classes that pass by themselves
 _COUNTS: Final = Counts.__struct_fields__
 _COLUMNS: Final = ", ".join(_COUNTS)
 _TWO_FIELDS: Final = copies.fields(2)
@@ -93,6 +94,33 @@ def connect(settings: Settings, role: str, *, database: str = "") -> Connection:
     except psycopg2.OperationalError as error:
         raise Unavailable("the database does not answer") from error
     return opened
+
+
+def is_trouble(error: Exception) -> bool:
+    """Say whether the error passes by itself: a lost connection, a lock, no room, a server going down."""
+    if isinstance(error, psycopg2.Error) and error.pgcode:
+        return error.pgcode[:2] in TROUBLE
+    return isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError | Unavailable)
+
+
+def read_partitions(cur: Cursor) -> int:
+    """Return N as it was when the topics were made; 0 before that."""
+    cur.execute("select coalesce((select value::int from installation where name = 'partitions'), 0)")
+    (found,) = cur.fetchone() or (0,)
+    return int(found)
+
+
+def check_partitions(cur: Cursor, settings: Settings) -> None:
+    """Refuse to run with another number of partitions than the topics were made with.
+
+    Raises:
+        Conflict: they differ, or there are no topics yet.
+    """
+    made_with = read_partitions(cur)
+    if not made_with:
+        raise Conflict("there are no topics: run `jejak topics`")
+    if made_with != settings.partitions:
+        raise Conflict(f"the topics were made with {made_with} partitions, JEJAK_PARTITIONS says {settings.partitions}")
 
 
 def prepare(cur: Cursor) -> None:

@@ -17,8 +17,8 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from schemas.errors import StopWorker, Unavailable
 from schemas.settings import Settings
 from streams.failpoints import watch_statements
-from streams.store import Source, is_trouble
-from tracing.store import connect
+from streams.store import Source
+from tracing.store import connect, is_trouble
 
 ROWS_AT_ONCE: Final = 64
 EVENTS_AT_ONCE: Final = 5_000

@@ -18,7 +18,7 @@ from tracing.cases.touching import SLACK_DAYS
 from tracing.instants import DAY_US, us_of, utc_of
 from tracing.rulesets import rule_sets
 from tracing.stays import Stays
-from tracing.store import Connection, Cursor, read_stay_rules
+from tracing.store import Connection, Cursor, read_partitions, read_stay_rules
 
 PERSONS_AT_ONCE: Final = 500
 HELD_DAYS_MAX: Final = 30  # an open trace holds the horizon back for so long at most: some traces never close
@@ -102,7 +102,7 @@ def run(settings: Settings, now: datetime, days: int | None, say: Say, most: int
 
 def _move(cur: Cursor, now: datetime, days: int | None) -> tuple[Goal, int, int, int]:
     """Move the horizon; return also where it is now, at the least and at the most: it never goes back."""
-    if not store.read_partitions(cur):
+    if not read_partitions(cur):
         raise Conflict("the installation has no topics yet: run `jejak topics`")
     goal = read_goal(cur, now, days)
     moved = store.move(cur, goal.horizon)
@@ -113,7 +113,7 @@ def _move(cur: Cursor, now: datetime, days: int | None) -> tuple[Goal, int, int,
 
 def _drop(conn: Connection, horizon: int, say: Say, most: int) -> Step:
     def find(cur: Cursor) -> tuple[int, list[int]]:
-        number = store.find_due(cur, horizon, store.read_partitions(cur))
+        number = store.find_due(cur, horizon, read_partitions(cur))
         reach("due found")
         return number, store.due_partitions(cur)
 

@@ -12,12 +12,12 @@ from schemas.errors import StopWorker, Unavailable
 from schemas.settings import Settings
 from schemas.topics import SCAN
 from streams.failpoints import watch_statements
-from streams.store import SESSION, is_trouble
+from streams.store import SESSION
 from tracing.counts import Counts, FacilityHour
 from tracing.fast import State, encode_state
 from tracing.instants import utc_of
 from tracing.rows import DecisionKey, StoredScan
-from tracing.store import Connection, Cursor, connect
+from tracing.store import Connection, Cursor, connect, is_trouble
 
 ROLE: Final = "jejak_retention"
 LETTERS_AT_ONCE: Final = 10_000
@@ -57,12 +57,6 @@ def alone(conn: Connection) -> bool:
 
 
 # The horizon
-
-
-def read_partitions(cur: Cursor) -> int:
-    """Return N, or 0 where there are no topics yet."""
-    cur.execute("select coalesce((select value::int from installation where name = 'partitions'), 0)")
-    return int(_one(cur))
 
 
 def read_horizons(cur: Cursor) -> dict[int, int | None]:
