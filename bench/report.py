@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from bench.chart import bars, lines
 from bench.figures import Report, read_report
+from bench.goals import HEAD, STREAMS, Found, found
 from bench.reached import TEXT
 from bench.steady import measure
 from bench.streams import goals, report_name
@@ -17,16 +18,6 @@ PLOTS: Final = ROOT / "docs" / "performance"
 BUSY: Final = 0.1  # share of the cores used by others from which figures are called noisy
 SHORT_SCANS: Final = 200_000
 SHORT: Final = "**So short a slice measures the starts (compilers, first fetches) more than the work.**"
-GOALS: Final = {
-    "memory ÷ Kafka Streams, cold": "≥ 1.6",
-    "memory ÷ Kafka Streams, warm": "≥ 1.2",
-    "CPU per scan ÷ Kafka Streams": "≤ 0.35",
-    "memory ÷ stock Faust take": "≥ 15",
-    "memory ÷ Bytewax": "≥ 2.5",
-    "durable ÷ Kafka Streams + changelog + JDBC": "> 1",
-    "durable ÷ confluent-kafka + COPY": "≥ 0.95",
-    "durable ÷ bare COPY, with the indexes": "≥ 0.2",
-}
 LEAD: Final = """\
 # Performance
 
@@ -64,7 +55,7 @@ def page() -> tuple[str, dict[str, str]]:
             parts.append(f"## {TITLES[command]}\n\nNot measured yet: `jejak bench {command}`.\n")
             continue
         parts.append(f"## {TITLES[command]}\n\n{_taken(report)}\n")
-        parts += section(report, plots)
+        parts += [*_goals(command, report), *section(report, plots)]
     parts += _traces(plots)
     return "\n".join(parts).rstrip() + "\n", plots
 
@@ -78,8 +69,13 @@ def _traces(plots: dict[str, str]) -> list[str]:
             parts.append(f"## {trace_page.TITLES[name]}\n\nNot measured yet: `jejak bench trace --only {only}`.\n")
             continue
         parts.append(f"## {trace_page.TITLES[name]}\n\n{_taken(report)}\n")
-        parts += section(report, plots, _table)
+        parts += [*_goals(name, report), *section(report, plots, _table)]
     return parts
+
+
+def _goals(command: str, report: Report) -> list[str]:
+    rows = [one.row() for one in found(command, report.data)]
+    return [_table(HEAD, rows)] if rows else []
 
 
 def _taken(report: Report) -> str:
@@ -98,11 +94,13 @@ def _taken(report: Report) -> str:
 
 def _streams(plots: dict[str, str]) -> list[str]:
     rows = [
-        (name, GOALS.get(name, "–"), "not measured" if ratio is None else f"**{ratio:g}**")
+        (name, STREAMS.get(name, "–"), "not measured", "")
+        if ratio is None
+        else Found(name, STREAMS.get(name, "–"), ratio).row()
         for name, ratio in goals().items()
     ]
     head = "## Streams\n\nMedians of the ratios, pair by pair; under each table below stands what they were taken on.\n"
-    parts = [head, _table(("ratio", "goal", "found"), rows)]
+    parts = [head, _table(HEAD, rows)]
     settings: list[tuple[str, str]] = []
     for group, (title, text) in GROUPS.items():
         report = read_report(report_name(group))
@@ -238,7 +236,7 @@ def _peak_day(report: Report, plots: dict[str, str]) -> list[str]:
     text = (
         f"A slice: {data['scans']:,} scans at {data['rate']:,}/s for {data['seconds']} s, {data['batch']} to a request;"
         f" {data['share_of_the_day']:.2%} of the reported 8,000,000, which at that rate take"
-        f" {8_000_000 / data['rate'] / 60:.0f} minutes. Answered: {data['answers']}. Cores used: {cores}.\n"
+        f" {8_000_000 / data['rate'] / 60:.0f} minutes. Answered: {_answers(data)}. Cores used: {cores}.\n"
     )
     flat = [
         (name.replace("_", " "), f"{it['mean']:,}", f"{it['rise']:+,}", "yes" if it["flat"] else "**no**")
@@ -280,8 +278,8 @@ def _steady(report: Report, plots: dict[str, str]) -> list[str]:
     text = (
         f"{data['rate']:,} scans/s through the gate for {data['minutes']} minutes, {data['persons']:,} persons in turn,"
         " and a positive with 59 contacts every ten seconds; measured every ten seconds."
-        f" Answered: {data['answers']}; due → 200 p99 {data['due_to_200_ms']['p99']} ms; in the outbox at most"
-        f" {waiting:,} rows waited. {data['criterion'].capitalize()}.\n"
+        f" Answered: {_answers(data)}; due → 200 p99 {data['due_to_200_ms']['p99']} ms; in the outbox at most"
+        f" {waiting:,} rows waited. {data['criterion'][0].upper()}{data['criterion'][1:]}.\n"
     )
     head = ("process", "first 5 min, MiB", "last 5 min, MiB", "highest", "MiB an hour", "flat")
     return [text, _table(head, rows), "![Memory](performance/steady.svg)\n"]
@@ -302,6 +300,10 @@ def _notice(report: Report, _: dict[str, str]) -> list[str]:
         _table(("positive → read", *data["alone"]["positive_to_read_ms"]), whole),
         _table(("of it", *data["alone"]["parts_ms"]), parts),
     ]
+
+
+def _answers(data: dict[str, Any]) -> str:
+    return ", ".join(f"{number:,} with {status}" for status, number in data["answers"].items())
 
 
 def _series(found: dict[str, int]) -> str:

@@ -30,6 +30,7 @@ from bench.running import Failed, Run, fold_with_workers, run_durable, run_in_me
 from bench.store import bare_copy, scan_rows
 from bench.work import Tally
 from schemas.codec import encode
+from schemas.errors import BadInput
 from schemas.topics import SCAN
 
 SLICE_OF: Final = {"memory": 1, "slow": 10, "tables": 100, "durable": 2, "sinks": 10}  # of the scans that a group folds
@@ -65,6 +66,17 @@ def run(place: Place, plan: Plan, start: Callable[[str], Report]) -> list[Report
         place.say(f"written to {write_report(report)}")
         reports.append(report)
     return reports
+
+
+def check_names(only: Sequence[str]) -> None:
+    """Refuse what names neither a contender nor a group, before servers are started for nothing.
+
+    Raises:
+        BadInput: naming those that there are.
+    """
+    known = dict.fromkeys([*(one.group for one in CONTENDERS), *(one.name for one in CONTENDERS)])
+    if not set(only) <= known.keys():
+        raise BadInput(f"is none of {', '.join(known)}", field="--only")
 
 
 def report_name(group: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 from bench import pace
 from bench.contract import Stopwatch
 from bench.figures import median_ratio
+from bench.goals import distance, found
 from bench.growth import rate_between
 from bench.latency import Seen
 from bench.latency_table import milliseconds, trend
@@ -20,7 +21,9 @@ from bench.load import Shape, make_scans
 from bench.peak import Plan as PeakPlan
 from bench.peak import _number, trends
 from bench.report import PAGE, PLOTS, page
+from bench.streams import check_names
 from schemas.codec import Codec, encode
+from schemas.errors import BadInput
 from schemas.events import Gate, Scan
 
 
@@ -68,6 +71,13 @@ def test_a_scan_is_visible_when_the_position_is_first_seen_behind_it() -> None:
     seen.note(3.0, {0: 9, 1: 3})
     assert [seen.visible(0, offset) for offset in (0, 4, 5, 8, 9)] == [1.0, 1.0, 3.0, 3.0, None]
     assert seen.visible(1, 2) == 2.0
+
+
+def test_a_contender_nobody_knows_is_refused_by_name() -> None:
+    check_names(("memory", "ours-durable"))
+    with pytest.raises(BadInput) as caught:
+        check_names(("memory", "flink"))
+    assert caught.value.field == "--only"
 
 
 def test_a_ratio_is_the_median_over_the_pairs() -> None:
@@ -143,6 +153,32 @@ def test_the_page_says_what_the_results_say() -> None:
     for name, svg in plots.items():
         assert (PLOTS / name).read_text() == svg
         assert ET.fromstring(svg).tag.endswith("svg")  # noqa: S314 — our own
+
+
+@pytest.mark.parametrize(
+    ("goal", "figure", "said"),
+    [
+        ("≥ 1.6", 1.6, "reached"),
+        ("≥ 5,000", 985, "0.197 times the goal"),
+        ("≤ 250 ms", 250.1, "just missed"),
+        ("≤ 50 ms", None, "not reached"),
+        ("> 1", 1.0, "just missed"),
+        ("≤ 0", 2, "2 too many"),
+        ("–", 3.0, ""),
+    ],
+)
+def test_it_is_said_how_far_a_figure_is_from_its_goal(goal: str, figure: float | None, said: str) -> None:
+    assert distance(goal, figure) == said
+
+
+def test_the_gate_s_goals_are_held_against_the_rates_that_it_kept_up_with() -> None:
+    def step(rate: int, *, kept: bool) -> dict[str, object]:
+        return {"scans_s": rate, "achieved_scans_s": rate - 1, "kept": kept, "latency_ms": {"p99": rate / 100}}
+
+    single = [step(2_000, kept=True), step(2_500, kept=True), step(5_000, kept=False)]
+    told = [(one.figure, one.row()[3]) for one in found("gate", {"single": single, "batched": []})]
+    assert told == [(2_499, "0.5 times the goal"), (25, "reached"), (None, "not reached"), (None, "not reached")]
+    assert found("latency", {}) == []
 
 
 def test_a_queue_that_grows_is_not_called_flat_and_one_that_sways_is() -> None:
