@@ -1,6 +1,6 @@
 """What goes onto the topics beside the gate, and what is read from them: poison, decisions, and the topics' last word.
 
-Decisions have no door yet, so they are put where the gate would put them. A diary of its own says what became of
+Decisions are put where their door would put them. A diary of its own says what became of
 each record. Speaks to the broker directly, as the installation's administrator.
 """
 

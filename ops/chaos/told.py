@@ -48,7 +48,7 @@ class Result(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """A decision about a scan, put onto the topic beside the gate, which has no door for it yet."""
+    """A decision about a scan, put onto the topic beside the gate."""
 
     person: str  # as the database writes it
     scan_id: str

@@ -12,6 +12,7 @@ from ops.audit.run import audit as run_audit
 from ops.audit.watch import Watch
 from ops.commands.up import stoppable, tell
 from ops.embedded import running_settings
+from ops.options import Number
 from schemas.errors import Unavailable
 from schemas.settings import Settings
 
@@ -41,7 +42,7 @@ TELL_EVERY_S: Final = 5.0
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=Number(min=0),
     default=30.0,
     show_default=True,
     help="Seconds the relay is given for what waits.",

@@ -38,12 +38,14 @@ def streams(scans: int, pairs: int, facilities: int, only: tuple[str, ...]) -> N
     """Fold the same scans with everybody in turn; equal results are checked by hash."""
     from bench.figures import Report, machine
     from bench.place import running_place
-    from bench.streams import Plan, goals, run
+    from bench.streams import Plan, check_names, goals, run
+
+    check_names(only)
 
     def start(name: str) -> Report:
         return Report(command=name, at=_now(), machine=machine())
 
-    with stoppable(), running_place(os.environ, _teller()) as place:
+    with stoppable(unfinished=True), running_place(os.environ, _teller()) as place:
         reports = run(place, Plan(scans, pairs, facilities, only), start)
         for name, ratio in goals().items():
             click.echo(f"{name}: {'–' if ratio is None else ratio}")
@@ -151,7 +153,7 @@ def trace(visits: int, cases: int, traces: int, pairs: int, only: tuple[str, ...
     def start(name: str) -> Report:
         return Report(command=name, at=_now(), machine=machine())
 
-    with stoppable():
+    with stoppable(unfinished=True):
         for found in run(Plan(visits, cases, traces, pairs, only), start, _teller(), os.environ):
             for name, reason in found.not_run.items():
                 click.echo(f"{name}: not run: {reason}")
@@ -173,7 +175,7 @@ def _measured(command: str) -> "Iterator[tuple[Report, Callable[[str], None]]]":
 
     begin, say = time.monotonic(), _teller()
     report = Report(command=command, at=_now(), machine=machine())
-    with stoppable():
+    with stoppable(unfinished=True):
         yield report, say
         report.seconds = round(time.monotonic() - begin, 1)
         say(f"written to {write_report(report)}")

@@ -41,7 +41,7 @@ def demo(settings: Settings, *, once: bool) -> None:
     )
     _empty(own.home)
     screen.say("a demonstration: people, keys and accounts of it are invented and marked as demo")
-    with stoppable(), running_installation(own, screen.say) as (servers, supervisor):
+    with stoppable(unfinished=once), running_installation(own, screen.say) as (servers, supervisor):
         answer = _play(servers, supervisor, screen, goes_on=not once)
         click.echo(msgspec.json.encode(answer).decode())
         sys.stdout.flush()

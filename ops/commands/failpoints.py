@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from ops.commands.up import stoppable, tell
+from ops.options import Number
 from schemas.settings import Settings
 
 
@@ -19,7 +20,7 @@ from schemas.settings import Settings
 @click.option(
     "--statements", type=click.IntRange(min=0), default=12, show_default=True, help="Deaths at numbered statements."
 )
-@click.option("--minutes", type=click.FloatRange(min=0.1), help="Begin no other seed after so long.")
+@click.option("--minutes", type=Number(min=0.1), help="Begin no other seed after so long.")
 @click.pass_context
 def failpoints(context: click.Context, seeds: int, seed: int, statements: int, minutes: float | None) -> None:
     """Let processes die at every named place of the workers and the relay, e.g. `jejak failpoints --seeds 50`.
@@ -40,7 +41,7 @@ def failpoints(context: click.Context, seeds: int, seed: int, statements: int, m
     home.chmod(0o755)  # PostgreSQL may run as another account, which must pass; what is inside is private
     own = msgspec.structs.replace(Settings(), home=home / "home", demo=True)
     try:
-        with stoppable(), embedded_servers(own, tell) as servers:
+        with stoppable(unfinished=True), embedded_servers(own, tell) as servers:
             migrate(servers.settings)
             make_topics(servers.settings)
             prepare(servers.settings)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ops.options import Number
 from ops.sending import send_and_tell
 from ops.stays import read_stays
 from producers.gate_client import open_gate
@@ -17,7 +18,7 @@ from schemas.settings import Settings
 
 @click.command()
 @click.argument("visits_path", metavar="VISITS.csv", type=click.Path(path_type=Path))
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Times real time, e.g. 60.")
+@click.option("--speed", type=Number(min=0, min_open=True), help="Times real time, e.g. 60.")
 @click.option("--as-fast-as-possible", "fast", is_flag=True, help="As fast as the gate takes them (the default).")
 @click.option("--as-recorded", is_flag=True, help="At the file's own times (needs an import key), not ending now.")
 @click.option("--gate", default="", metavar="URL", help="The gate; default: the one that runs here.")

@@ -62,7 +62,7 @@ def run_now(settings: Settings, days: int | None, *, dry_run: bool, daily: bool)
         return
     from ops.commands.up import stoppable, tell
 
-    with stoppable():
+    with stoppable(unfinished=True):
         report = run(settings, datetime.now(UTC), days, tell)
         _print(report)
         if report.step.left:

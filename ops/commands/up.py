@@ -86,8 +86,11 @@ def wait_ready(settings: Settings, supervisor: Supervisor, timeout_s: float = RE
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM end the block, quietly; later ones do not disturb the stopping."""
+def stoppable(*, unfinished: bool = False) -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end the block, quietly; later ones do not disturb the stopping.
+
+    `unfinished`: it was stopped before it had done what it was asked for, and the process says so by its exit code.
+    """
     asked = False
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -101,6 +104,8 @@ def stoppable() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         tell("stopped")
+        if unfinished:
+            raise click.Abort from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

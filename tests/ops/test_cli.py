@@ -1,12 +1,16 @@
 """The command line: one line for what somebody got wrong, and the exit code that says so."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
+import click
 import pytest
 
 from ops.cli import Commands, cli
+from ops.commands.up import stoppable
 
 
 def _jejak(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +26,11 @@ def _jejak(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     "words",
-    [["nothing-of-ours"], ["pair"], ["pair", "--scans"], ["pair", "--speed", "1"], ["replay", "--speed=x", "f"]],
+    [
+        *(["nothing-of-ours"], ["pair"], ["pair", "--scans"], ["pair", "--speed", "1"]),
+        *(["replay", "--speed=x", "f"], ["replay", "--speed=nan", "f"], ["chaos", "--minutes=inf"]),
+        *(["chaos", "--faults="], ["chaos", "--faults=net", "--kills=5"], ["chaos", "--out=/dev/null/chaos"]),
+    ],
 )
 def test_a_wrong_call_is_one_line_and_exit_2(words: list[str]) -> None:
     done = _jejak(*words)
@@ -30,6 +38,18 @@ def test_a_wrong_call_is_one_line_and_exit_2(words: list[str]) -> None:
     assert done.stderr.startswith("jejak: ")
     assert done.stderr.count("\n") == 1
     assert not done.stdout
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_stopped_before_its_end_says_so_by_its_exit_code(sent: signal.Signals) -> None:
+    def be_stopped(*, unfinished: bool) -> None:
+        with stoppable(unfinished=unfinished):
+            os.kill(os.getpid(), sent)
+            time.sleep(10)
+
+    with pytest.raises(click.Abort):
+        be_stopped(unfinished=True)
+    be_stopped(unfinished=False)  # its end is that somebody stops it
 
 
 def test_a_misspelt_setting_is_one_line_and_exit_2() -> None:
