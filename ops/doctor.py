@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module, metadata
@@ -21,7 +21,15 @@ import msgspec
 from ops.embedded import running_settings
 from ops.embedded.home import FREE_BYTES_MIN, is_free
 from ops.embedded.jars import cache_dir, kafka_version, missing_jars
-from ops.health import NO_ANSWER, WORKERS, gate_trouble, worker_troubles
+from ops.health import (
+    NO_ANSWER,
+    WORKERS,
+    gate_trouble,
+    has_run,
+    relay_trouble,
+    retention_trouble,
+    worker_troubles,
+)
 from ops.migrate import current_revision, newest_revision
 from ops.positions import read_stands
 from ops.retained import read_stand
@@ -183,17 +191,22 @@ def _gate(settings: Settings) -> Iterator[Finding]:
 
 
 def _workers(settings: Settings) -> Iterator[Finding]:
-    """Look at the workers and the relay that run here; those of another machine are looked at there."""
-    for service in WORKERS:
-        slots = slots_here(settings, service)
-        if not slots:
-            continue
-        troubles = worker_troubles(settings, service)
-        for trouble in troubles:
-            remedy = f"see the findings below, and {settings.home / 'logs'}"
-            yield Finding(subject=service, state="wrong", says=trouble, remedy=remedy)
-        if not troubles:
-            yield Finding(subject=service, state="well", says=f"{len(slots)} at work")
+    """Look at the workers that run here, and at what ran beside them; another machine's are looked at there."""
+    slots = {service: here for service in WORKERS if (here := slots_here(settings, service))}
+    for service, here in slots.items():
+        yield from _at_work(settings, service, worker_troubles(settings, service), f"{len(here)} at work")
+    for service, trouble_of in (("relay", relay_trouble), ("retention", retention_trouble)):
+        if slots and has_run(settings, service):
+            trouble = trouble_of(settings)
+            yield from _at_work(settings, service, [trouble] if trouble else [], "at work")
+
+
+def _at_work(settings: Settings, service: str, troubles: Sequence[str], well: str) -> Iterator[Finding]:
+    for trouble in troubles:
+        remedy = f"see the findings below, and {settings.home / 'logs'}"
+        yield Finding(subject=service, state="wrong", says=trouble, remedy=remedy)
+    if not troubles:
+        yield Finding(subject=service, state="well", says=well)
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:

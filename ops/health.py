@@ -50,6 +50,11 @@ def retention_trouble(settings: Settings) -> str:
     return _trouble(settings, "retention")
 
 
+def has_run(settings: Settings, name: str) -> bool:
+    """Say whether this service ever worked in this home."""
+    return _metrics_file(settings, name).exists()
+
+
 def _trouble(settings: Settings, name: str) -> str:
     why = _said(settings, name)
     return _stillness(settings, name) or (f"{name} {why}" if why else "")
@@ -57,12 +62,15 @@ def _trouble(settings: Settings, name: str) -> str:
 
 def _stillness(settings: Settings, name: str) -> str:
     """Return something unless the service's metrics were written lately: its loop turns."""
-    path: Path = settings.home / "run" / "metrics" / f"{name}.prom"
     try:
-        age_s = time.time() - path.stat().st_mtime
+        age_s = time.time() - _metrics_file(settings, name).stat().st_mtime
     except FileNotFoundError:
         return f"{name} has not begun"
     return f"{name} has stood still for {age_s:.0f} s" if age_s > FRESH_S else ""
+
+
+def _metrics_file(settings: Settings, name: str) -> Path:
+    return settings.home / "run" / "metrics" / f"{name}.prom"
 
 
 def _said(settings: Settings, name: str) -> str:

@@ -162,7 +162,7 @@ class _Lane:
                 self._asked.wait(PAUSE_S)
 
     def _relay(self, relay: Relay, outbox: Outbox) -> None:
-        tidied_at = monotonic()
+        tidied_at = -HOUSEKEEPING_S  # at once, so that it is seen to work
         while not self._asked.is_set():
             relay.work_off(self._asked.is_set)
             if self._metrics_file is not None and monotonic() - tidied_at > HOUSEKEEPING_S:

@@ -20,6 +20,7 @@ from ops.embedded import Servers, running_settings
 from ops.embedded.daemon import read_record
 from ops.embedded.home import LOOPBACK
 from ops.services import environment, gate_url, service_groups
+from ops.slots import held_slot
 from ops.store import OWNER, transaction
 from schemas.settings import Settings, load_settings
 
@@ -167,6 +168,23 @@ def test_doctor_is_content_with_running_servers_and_names_what_is_off(
     assert {"Java for Kafka", "Kafka", "PostgreSQL"} <= subjects(found, "well")
     assert {"home", "broker", "database"} <= subjects(found, "note")
     assert all(finding.remedy for finding in found if finding.state != "well")
+
+
+def test_doctor_names_what_stands_still_beside_the_workers_that_run_here(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    metrics = settings.home / "run" / "metrics"
+    metrics.mkdir(parents=True)
+    for name in ("visits-0", "relay"):
+        (metrics / f"{name}.prom").touch()
+    os.utime(metrics / "relay.prom", (0, 0))
+    assert not {"visits", "relay"} & subjects(diagnose(settings), "wrong")  # nothing runs
+    with held_slot(settings, "visits", 0):
+        found = diagnose(settings)
+        assert {"visits", "relay"} & subjects(found, "wrong") == {"relay"}
+        assert any("relay has stood still for" in finding.says for finding in found)
+        assert "retention" not in {finding.subject for finding in found}  # it never ran in this home
+        (metrics / "relay.prom").touch()
+        assert {"visits", "relay"} <= subjects(diagnose(settings), "well")
 
 
 def test_doctor_finds_a_secret_that_others_may_read_and_ends_with_2(tmp_path: Path) -> None:
