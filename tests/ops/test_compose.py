@@ -5,6 +5,8 @@ import json
 import re
 import subprocess
 import tomllib
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ import pytest
 import yaml
 
 from ops.commands.secrets import make_secrets
+from ops.embedded.postgres import _configuration
+from ops.services import service_groups
 from schemas.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+COMPOSE: dict[str, Any] = yaml.safe_load(
+    re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", (ROOT / "docker-compose.yml").read_text())  # as where nothing is set
+)
 SPECIFICATION: dict[str, Any] = json.loads((ROOT / "tests/ops/data/compose-spec.json").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 KAFKA_FILES = "./secrets/kafka"
@@ -41,6 +47,23 @@ def test_a_misspelled_key_would_be_found() -> None:
 def test_each_service_of_ours_is_there() -> None:
     assert set(OURS) == {*ONCE, "gate", "relay", "visits", "traces", "standing", "plausibility", "retention"}
     assert set(SERVICES) - set(OURS) == {"kafka-1", "kafka-2", "kafka-3", "postgres"}
+
+
+def test_the_processes_are_those_of_jejak_up() -> None:
+    def kind(words: Sequence[str]) -> tuple[str, ...]:
+        return tuple(takewhile(lambda word: not word.startswith("--slot"), words))
+
+    up = {kind(service.argv[3:]) for group in service_groups(Settings()) for service in group}
+    assert {kind(OURS[name]["command"]) for name in set(OURS) - ONCE} == up
+
+
+def test_the_database_is_set_as_the_embedded_one_is_but_for_its_size() -> None:
+    embedded = dict(re.findall(r"^(\w+) = '?([^'\n]*?)'?(?:  #.*)?$", _configuration(5432), re.MULTILINE))
+    given = dict(word.split("=") for word in SERVICES["postgres"]["command"] if "=" in word)
+    sizes = {"shared_buffers", "max_wal_size"}
+    assert {name: value for name, value in given.items() if embedded[name] != value}.keys() == sizes
+    assert given.keys() >= {name for name in embedded if name.startswith("log_min_error") or "_parameter_" in name}
+    assert given.keys() >= {"log_min_messages", "log_statement", "log_error_verbosity", "autovacuum_naptime", "jit"}
 
 
 def test_images_are_pinned_to_a_version() -> None:
@@ -103,6 +126,7 @@ def test_no_environment_holds_a_password_and_ours_holds_settings_only() -> None:
     for service in OURS.values():
         settings = load_settings(service["environment"])
         assert settings.private_network
+        assert settings.public_url == f"http://{SERVICES['gate']['ports'][0].rpartition(':')[0]}"
         assert settings.replication == len([name for name in SERVICES if name.startswith("kafka-")])
 
 
