@@ -1,5 +1,8 @@
 """The vault's keys are changed while two gates go on taking known and new persons: nobody gets a second id."""
 
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +20,7 @@ from click.testing import CliRunner
 from ops.commands.vault import vault as vault_command
 from ops.store import OPERATOR, OWNER, transaction
 from portal import store
+from portal.facility_file import put_all
 from portal.identity import Subject, Vault, open_vault
 from portal.vault import rotation
 from portal.vault import store as vault_store
@@ -25,6 +29,7 @@ from portal.vault.rotation import rotate
 from portal.vault.sealing import open_sealed
 from schemas.errors import InvalidSettings, Unavailable
 from schemas.settings import Settings
+from tests.portal.conftest import FACILITIES, Gate, environment, new_key, scan
 
 PURPOSES: tuple[Literal["index", "master"], ...] = ("index", "master")
 
@@ -168,6 +173,64 @@ def test_killed_after_any_step_it_goes_on(
     states = asked(settings, "select purpose, state from vault.key order by version")
     assert {state for one, state in states[:-1] if one == purpose} <= {"retired", "current"}
     assert [state for one, state in states if one == purpose][-1] == "current"
+
+
+def test_no_scan_is_refused_and_nobody_is_met_anew_while_both_keys_are_changed_by_a_command_that_is_killed(
+    installation: Settings, tmp_path: Path
+) -> None:
+    shutil.copytree(installation.secrets_dir, tmp_path / "own", ignore=shutil.ignore_patterns("vault"))
+    settings = msgspec.structs.replace(installation, secrets=str(tmp_path / "own"))
+    (tmp_path / "gate").mkdir()
+    with transaction(settings, OPERATOR) as conn:
+        put_all(conn, list(enumerate(FACILITIES)))
+    gate, over = Gate(settings, tmp_path / "gate").start(), threading.Event()
+    key = new_key(settings, "gate", facility="RS-A")
+
+    def stream(first: int) -> list[tuple[int, set[str]]]:
+        """Send scans of two people who are known and eight who are not, again and again."""
+        said, turn = [], 0
+        with gate.client(key) as client:
+            while not over.is_set():
+                serials = [first, first + 1, *range(first + 8 * turn, first + 8 * turn + 8)]
+                bodies = [scan(subject={"type": "nik", "value": f"367101150890{one:04}"}) for one in serials]
+                answer = client.post("/v1/scans", json=bodies)
+                said.append((answer.status_code, {one["status"] for one in answer.json().get("results", ())}))
+                turn = (turn + 1) % 500
+        return said
+
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            streams = [threads.submit(stream, first) for first in (1, 5_001)]
+            try:
+                for purpose in PURPOSES:
+                    change_by_a_command_that_is_killed(gate.settings, purpose)
+            finally:
+                over.set()
+            said = [one for each in streams for one in each.result()]
+    finally:
+        gate.stop()
+    assert {status for status, _ in said} == {200}
+    assert set().union(*(results for _, results in said)) == {"accepted"}
+    ((held, digests, versions),) = asked(
+        settings,
+        "select count(*), count(distinct i.digest), array_agg(distinct (i.key_version, p.key_version)::text)"
+        " from vault.person p join vault.identifier i using (person)",
+    )
+    assert held == digests == len(set(values(settings).values())) > 100
+    assert versions == ["(2,2)"]
+
+
+def change_by_a_command_that_is_killed(settings: Settings, purpose: str) -> None:
+    """Change a key by the command, killed when it has said its first words; run again it says where it goes on."""
+    words = [sys.executable, "-m", "ops.cli", "vault", "rotate", f"--{purpose}"]
+    with subprocess.Popen(words, env=environment(settings), stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == f"{purpose} key 2 is made\n"
+        first.kill()
+    again = subprocess.run(words, env=environment(settings), capture_output=True, text=True, check=False, timeout=120)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert f"{purpose}-1.retired" in again.stdout
+    assert f"{purpose} key 3" not in again.stdout
 
 
 def test_a_gate_without_the_new_key_says_so_and_gives_no_second_id(settings: Settings) -> None:
