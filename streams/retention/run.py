@@ -148,6 +148,7 @@ def _delete_letters(conn: Connection, before: datetime) -> int:
 
 def _others(cur: Cursor, horizon: int, aged: datetime, now: datetime) -> tuple[int, int, int]:
     store.delete_bulk(cur, horizon)
+    store.delete_beside(cur, horizon, Stays(read_stay_rules(cur)).longest)
     erasures = store.erase_due(cur)
     requests, rows = store.forget_requests(cur, aged), store.trim_audit(cur, aged)
     store.mark_run(cur, now)

@@ -273,6 +273,25 @@ def delete_bulk(cur: Cursor, horizon: int) -> int:
     return cur.rowcount
 
 
+def delete_beside(cur: Cursor, horizon: int, longest: int) -> int:
+    """Delete what else was noted of persons beside their scans from before the horizon; return how many rows.
+
+    Which scans an admission became is kept for the longest stay more: a record of one who is still there is corrected.
+    """
+    cur.execute(
+        "with advice as (delete from staff_advice where at < %(horizon)s returning 1),"
+        " late as (delete from late_entry where entered_at < %(horizon)s returning 1),"
+        " device as (delete from visitor_device where bound_at is null and seen_at < %(horizon)s returning 1),"
+        " stay as (delete from admission a where changed_at < %(begun)s and not exists ("
+        "  select from jsonb_array_elements(a.scans) s where (s -> 'passage' ->> 'at')::timestamptz >= %(begun)s"
+        " ) returning 1)"
+        " select (select count(*) from advice) + (select count(*) from late) + (select count(*) from device)"
+        " + (select count(*) from stay)",
+        {"horizon": utc_of(horizon), "begun": utc_of(horizon - longest)},
+    )
+    return int(_one(cur))
+
+
 def trim_audit(cur: Cursor, before: datetime) -> int:
     """Take the oldest rows off the audit of who looked at what; return how many."""
     cur.execute("select trim_audit('retention', %s)", (before,))

@@ -270,6 +270,49 @@ def test_an_erasure_that_waited_is_carried_out_and_its_record_goes_after_a_year(
     assert change(empty, "select erased from vault.state()") == erased == [(1,)]  # gates compare it
 
 
+NOTED = {
+    "staff_advice": (
+        "insert into staff_advice (facility_no, person, day, at)"
+        " select facility_no, gen_random_uuid(), (AGO)::date, AGO from facility limit 1"
+    ),
+    "late_entry": (
+        "with a as (insert into account (email, name, role) values (gen_random_uuid()::text, 'Ani', 'officer')"
+        " returning account_id) insert into late_entry (facility_no, scan_id, scan, why, entered_by, entered_at)"
+        " select facility_no, gen_random_uuid(), '{}', 'x', account_id, AGO from facility, a limit 1"
+    ),
+    "visitor_device": (
+        "with p as (insert into vault.person (person, kind, sealed, wrapped_key, key_version)"
+        " values (gen_random_uuid(), 'nik', '', '', 1) returning person)"
+        " insert into visitor_device (device_id, person, public_key, district, claim, made_at, seen_at)"
+        " select gen_random_uuid(), person, person::text::bytea, '', '', AGO, AGO from p"
+    ),
+}
+STAY = (
+    "insert into admission (facility_no, unit, person, revision, scans, seen, changed_by, changed_at)"
+    " select facility_no, gen_random_uuid()::text::bytea, gen_random_uuid(), 0, jsonb_build_array(jsonb_build_object("
+    "'scan_id', 'x', 'passage', jsonb_build_object('at', now() - %s * interval '1 day'))), '{}', 'x',"
+    " now() - %s * interval '1 day' from facility limit 1"
+)
+
+
+def test_what_is_noted_of_persons_beside_their_scans_goes_with_them(empty: Settings) -> None:
+    change(
+        empty,
+        "insert into facility (facility_id, name, kind, time_zone, district)"
+        " values ('RS-A', 'RS A', 'hospital', 'Asia/Jakarta', '36.71')",
+    )
+    for sql in NOTED.values():
+        for days in (10, 59, 62, 400):
+            change(empty, sql.replace("AGO", f"now() - interval '{days} days'"))
+    bound = "update visitor_device set bound_by = 'otp', bound_at = made_at where made_at < now() - interval '300 days'"
+    change(empty, bound)
+    for at, changed in ((10, 10), (80, 70), (400, 61), (400, 100), (100, 99)):
+        change(empty, STAY, at, changed)
+    run(empty, datetime.now(UTC), None, lambda _: None)
+    left = {name: change(empty, f"select count(*)::int from {name}")[0][0] for name in (*NOTED, "admission")}  # noqa: S608 — constants
+    assert left == {"staff_advice": 2, "late_entry": 2, "visitor_device": 3, "admission": 3}
+
+
 def test_what_all_cases_of_a_day_met_is_asked_of_days_that_are_kept(copy: Settings) -> None:
     half(copy)
     horizon = us_of(START + timedelta(days=3))
