@@ -143,6 +143,10 @@ class Accounts:
         """End a session."""
         await self._desk.read(store.end_session, hash_of(token))
 
+    async def keep_language(self, account: Account, language: str) -> None:
+        """Write to somebody in this language from now on."""
+        await self._desk.read(store.set_language, account.account_id, language)
+
     async def whose_link(self, token: str) -> Account | None:
         """Return whom a link belongs to, if it can still be used."""
         return await self._desk.read(store.find_link, hash_of(token), self._now())

@@ -119,11 +119,13 @@ async def post_forgotten(request: WebRequest) -> Template:
     return page(request, "login/forgotten", is_sent=True)
 
 
-@post("/bahasa", status_code=200)
+@post("/bahasa", status_code=200, guards=[look_who])
 async def post_language(request: WebRequest) -> Response[Any]:
-    """Change the language of the pages."""
+    """Change the language of the pages, and of the mail to whoever is signed in."""
     form = await form_of(request, "language", "goal")
     chosen = form["language"] if form["language"] in LANGUAGES else "id"
+    if request.scope.get("user") is not None:
+        await accounts_of(request).keep_language(account_of(request), chosen)
     cookie = Cookie(key=LANGUAGE_COOKIE, value=chosen, path="/", samesite="lax", max_age=YEAR_S, httponly=True)
     return _redirect(path_inside(form["goal"]) or "/", cookie)
 

@@ -248,6 +248,17 @@ def test_the_language_changes_and_stays(gate: Gate) -> None:
     assert "Sign in" in person.open("/").text
 
 
+def test_mail_is_in_the_language_that_somebody_chose_while_signed_in(gate: Gate) -> None:
+    email, person = activated(gate)
+    person.send("/bahasa", language="en", goal="/akun")
+    stranger = Person(gate.url)
+    stranger.open("/lupa-sandi")
+    stranger.send("/lupa-sandi", email=email)
+    with transaction(gate.settings, "jejak_gate") as conn, conn.cursor() as cursor:
+        cursor.execute("select subject from mail where receiver = %s order by mail_id", (email,))
+        assert [row[0] for row in cursor.fetchall()] == ["Aktifkan akun Jejak Anda", "A new password for Jejak"]
+
+
 @pytest.mark.parametrize(
     ("changed", "field"),
     [
