@@ -15,6 +15,7 @@ from ops.audit.run import audit
 from ops.store import drop_database, make_database
 from schemas.events import Gate, Kind, Role, Scan, TestResult
 from schemas.settings import Settings
+from tests.commands import wait_until
 from tests.streams.flow import (
     START,
     add_facilities,
@@ -27,7 +28,6 @@ from tests.streams.flow import (
     send,
     send_raw,
     town,
-    wait_until,
 )
 from tests.streams.test_traces import send as send_facts
 from tests.streams.test_traces import taken

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
@@ -27,20 +26,9 @@ from schemas.events import Alert
 from schemas.partition import partition_of
 from schemas.settings import Settings
 from streams.store import Source, write_outbox
+from tests.commands import jejak, wait_until
 from tests.ops.audit_town import MEETING, change, copy_of, differences, furnish
-from tests.streams.flow import (
-    ROOT,
-    START,
-    ask,
-    closing_after,
-    environment,
-    folded,
-    running,
-    scan,
-    send,
-    wait_until,
-    with_settings,
-)
+from tests.streams.flow import START, ask, closing_after, folded, running, scan, send, with_settings
 
 
 class Town:
@@ -472,29 +460,17 @@ def test_an_audit_beside_a_working_installation_finds_nothing(town: Town) -> Non
         assert differences(settings) == []
 
 
-def jejak(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ops.cli", "audit", *command],
-        cwd=ROOT,
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def test_the_command_ends_with_0_when_all_is_well_and_1_when_not(copy: Settings, town: Town) -> None:
-    done = jejak(copy)
+    done = jejak(copy, "audit")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "all is well"), done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()[:-1]] == list(CHECKS)
     visit_id, facility = a_visit(copy)
     change(copy, "delete from visit where visit_id = %s", visit_id)
-    done = jejak(copy, "--only", "visits")
+    done = jejak(copy, "audit", "--only", "visits")
     assert done.returncode == 1
     assert done.stdout.splitlines()[0] == f"visits: visit {visit_id} at {facility}: is missing"
     assert done.stdout.splitlines()[-1] == "1 differences"
-    as_json = jejak(copy, "--only", "visits", "--only", "counts", "--json")
+    as_json = jejak(copy, "audit", "--only", "visits", "--only", "counts", "--json")
     assert as_json.returncode == 1
     first, last = map(json.loads, as_json.stdout.splitlines())
     assert first == {"check": "visits", "row": f"visit {visit_id} at {facility}", "what": "is missing"}
@@ -504,7 +480,7 @@ def test_the_command_ends_with_0_when_all_is_well_and_1_when_not(copy: Settings,
 
 
 def test_the_command_says_in_one_line_what_is_away(copy: Settings) -> None:
-    done = jejak(with_settings(copy, kafka="127.0.0.1:1"), "--only", "positions")
+    done = jejak(with_settings(copy, kafka="127.0.0.1:1"), "audit", "--only", "positions")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "Kafka" in done.stderr

@@ -24,8 +24,9 @@ from schemas.errors import BadInput
 from schemas.settings import Settings
 from streams.retention import store
 from streams.retention.run import Report, run
+from tests.commands import wait_until
 from tests.ops.audit_town import change, copy_of, differences, furnish
-from tests.streams.flow import START, ask, running, wait_until, with_settings
+from tests.streams.flow import START, ask, running, with_settings
 from tracing.instants import us_of
 
 FOLDED = ("ledger", "visits", "counts", "visit-topic", "count-topic", "positions")

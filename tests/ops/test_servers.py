@@ -26,6 +26,7 @@ from ops.processes import kill_tree
 from ops.store import OWNER, SUPERUSER, server_version, transaction
 from schemas.errors import Conflict, Unavailable
 from schemas.settings import Settings
+from tests.commands import wait_until
 
 ELSEWHERE = "127.0.0.1:9"  # a broker "of yours": then only PostgreSQL is started, which is quicker
 RUN_AND_WAIT = """
@@ -43,13 +44,6 @@ Home = Callable[[], Path]
 
 def ignore(_: str) -> None:
     """What is said on the way is not looked at here."""
-
-
-def wait_for(is_so: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def pids_of(servers: Servers) -> list[int]:
@@ -145,9 +139,9 @@ def test_after_kill_9_of_both_servers_what_was_committed_is_there(new_home: Home
             connection.cursor().execute("insert into installation values ('x', 'kept')")
         for pid in pids_of(servers):
             os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not any(daemon.is_alive() for daemon in servers.daemons.values()))
+        wait_until(lambda: not any(daemon.is_alive() for daemon in servers.daemons.values()))
         started = time.monotonic()
-        wait_for(lambda: servers.mend() == [] and _is_up(servers))
+        wait_until(lambda: servers.mend() == [] and _is_up(servers))
         assert time.monotonic() - started < 15
         with transaction(servers.settings, OWNER) as connection, connection.cursor() as cursor:
             cursor.execute("select value from installation where name = 'x'")
@@ -183,7 +177,7 @@ def test_servers_end_when_the_process_that_started_them_is_killed(new_home: Home
         assert len(pids) == 2
         process.kill()
         process.wait()
-        wait_for(lambda: not any(member.is_running() for member in family))
+        wait_until(lambda: not any(member.is_running() for member in family))
     with embedded_servers(Settings(home=home), ignore) as servers:
         assert servers.daemons["Kafka"].is_alive()
 

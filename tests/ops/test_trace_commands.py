@@ -16,8 +16,9 @@ from producers.follower import follow
 from producers.sender import Sender
 from schemas.errors import Refused
 from schemas.settings import Settings
+from tests.commands import environment, jejak, wait_until
 from tests.portal.conftest import Gate, new_key
-from tests.streams.flow import ROOT, ask, environment, running, wait_until
+from tests.streams.flow import ROOT, ask, running
 from tests.streams.test_traces import send, taken
 from tests.tracing.ward import Town, positive, request, somebody, town_in
 
@@ -51,18 +52,6 @@ def told_case(town: Town) -> str:
     wait_until(lambda: taken(town.settings) > before)
     wait_until(lambda: ask(town.settings, "select count(*) from outbox where published_at is null") == [(0,)])
     return str(town.case(person)[0])
-
-
-def jejak(settings: Settings, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ops.cli", *command],
-        cwd=ROOT,
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 def test_an_office_reads_its_alerts_once_each_with_its_own_credentials(town: Town, case: str) -> None:

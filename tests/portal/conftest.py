@@ -7,7 +7,6 @@
 """
 
 import json
-import os
 import secrets
 import subprocess
 import sys
@@ -30,7 +29,8 @@ from portal import keys
 from portal.facility_file import put_all
 from portal.identifiers import new_uuid7
 from portal.store import FacilityRow
-from schemas.settings import Settings, environment_name
+from schemas.settings import Settings
+from tests.commands import environment
 from tests.portal.browser import running_browser
 
 FACILITIES = (
@@ -74,15 +74,6 @@ class Gate:
     def client(self, key: str = "") -> httpx.Client:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Return an environment that says these settings and nothing else of ours."""
-    named = {
-        environment_name(name): str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in msgspec.structs.asdict(settings).items()
-    }
-    return {name: value for name, value in os.environ.items() if not name.startswith("JEJAK_")} | named
 
 
 def new_key(settings: Settings, role: str, **scope: Any) -> str:

@@ -2,14 +2,11 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from schemas.settings import Settings
-from tests.portal.conftest import environment
-
-WAIT_S = 40.0
+from tests.commands import environment
 
 
 @contextmanager
@@ -28,11 +25,3 @@ def running(settings: Settings, *commands: tuple[str, ...]) -> Iterator[None]:
             process.terminate()
         for process in started:
             process.wait(20)
-
-
-def wait_until(is_true: Callable[[], bool], timeout_s: float = WAIT_S) -> None:
-    """Wait until something holds; fail when it does not in time."""
-    deadline = time.monotonic() + timeout_s
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)

@@ -12,8 +12,9 @@ import pytest
 from ops.store import OWNER, connect
 from schemas.events import ContactDecision
 from schemas.topics import CONTACT_DECISION
+from tests.commands import jejak
 from tests.portal.conftest import Gate, new_key
-from tests.portal.test_commands import jejak, refused
+from tests.portal.test_commands import refused
 from tests.portal.test_results_and_traces import last_event, run_sql
 from tests.tracing.ward import Town, positive, somebody
 

@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,20 +13,10 @@ import pytest
 from ops.store import OPERATOR, transaction
 from portal import store
 from schemas.settings import Settings
-from tests.portal.conftest import Gate, environment, new_key, scan
+from tests.commands import jejak
+from tests.portal.conftest import Gate, new_key, scan
 
 HEADER = "facility_id,name,kind,owner,time_zone,district\n"
-
-
-def jejak(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ops.cli", *arguments],
-        env=environment(settings),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def refused(run: subprocess.CompletedProcess[str]) -> str:

@@ -15,10 +15,11 @@ from portal.accounts.accounts import NEEDS_SECOND_FACTOR
 from portal.posters.check import PATH
 from portal.store import FacilityRow, put_facility
 from portal.web.passwords import weakness
+from tests.commands import jejak
 from tests.portal.conftest import Gate
 from tests.portal.person import Person
 from tests.portal.test_accounts import invited
-from tests.portal.test_commands import jejak, refused
+from tests.portal.test_commands import refused
 from tests.portal.test_results_and_traces import run_sql
 
 

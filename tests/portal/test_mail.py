@@ -1,8 +1,7 @@
 """The portal's mail, taken by a real SMTP server."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
@@ -18,6 +17,7 @@ from ops.store import OPERATOR, transaction
 from portal.accounts.accounts import invite
 from portal.facility_file import put_all
 from schemas.settings import Settings
+from tests.commands import wait_until
 from tests.portal.conftest import FACILITIES, Gate
 from tests.portal.person import Person
 from tests.portal.test_accounts import GOOD, new_address
@@ -60,13 +60,6 @@ def gate(
     running = Gate(settings, Path(tmp_path_factory.mktemp("gate"))).start()
     yield running
     running.stop()
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_letter_is_sent_once_its_link_works_and_its_body_is_forgotten(gate: Gate, office: tuple[Office, int]) -> None:

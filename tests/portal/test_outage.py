@@ -1,24 +1,17 @@
 """Broker and database go away under a running gate: 503 while they are gone, 200 when they are back, never lost."""
 
 import time
-from collections.abc import Callable
 
 import httpx
 
 from ops.embedded import Servers
+from tests.commands import wait_until
 from tests.portal.conftest import Gate, new_key, scan
-
-
-def wait_for(what: Callable[[], bool], timeout_s: float = 40) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def wait_until_accepted(client: httpx.Client, body: object) -> None:
     """Send the same again until it is accepted, as a phone does."""
-    wait_for(lambda: client.post("/v1/scans", json=body).status_code == 200)
+    wait_until(lambda: client.post("/v1/scans", json=body).status_code == 200)
 
 
 def test_while_a_server_is_away_nothing_is_accepted_and_health_says_which(own: tuple[Servers, Gate]) -> None:
@@ -41,4 +34,4 @@ def test_while_a_server_is_away_nothing_is_accepted_and_health_says_which(own: t
         servers.mend()
         servers.wait_ready()
         wait_until_accepted(client, body)
-        wait_for(lambda: httpx.get(f"{gate.url}/readyz").status_code == 200)
+        wait_until(lambda: httpx.get(f"{gate.url}/readyz").status_code == 200)

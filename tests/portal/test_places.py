@@ -3,8 +3,6 @@
 import asyncio
 import re
 import secrets
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +29,8 @@ from portal.posters.tokens import Named, signed
 from portal.store import Cursor, HourRow, put_facility
 from portal.web.secret_box import portal_secrets
 from schemas.events import Gate as Kind
-from tests.portal.conftest import FACILITIES, Gate, environment
+from tests.commands import jejak
+from tests.portal.conftest import FACILITIES, Gate
 from tests.portal.person import Person
 from tests.portal.test_accounts import GOOD, activated, last_link, new_address
 from tests.portal.test_registration import form as application
@@ -499,26 +498,16 @@ def test_a_gate_with_a_key_is_no_way_in(as_role: Callable[..., httpx.Client]) ->
     assert answer.status_code in {303, 401}
 
 
-def jejak(gate: Gate, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ops.cli", *words],
-        env=environment(gate.settings),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_operator_lists_posters_and_makes_a_key_that_signs_from_then_on(gate: Gate, own: Own) -> None:
     facility_id, manager = with_doors(own)
-    listed = jejak(gate, "posters", "list", facility_id).stdout.splitlines()
+    listed = jejak(gate.settings, "posters", "list", facility_id).stdout.splitlines()
     assert [line.split("\t")[:4] for line in listed] == [
         ["e1", "entrance", "Pintu utama", "v1"],
         ["x2", "exit", "Pintu utama", "v1"],
     ]
     before = token_at(manager, facility_id, 1)
     assert listed[0].endswith(PATH + before)
-    kid = jejak(gate, "posters", "new-key").stdout.strip()
+    kid = jejak(gate.settings, "posters", "new-key").stdout.strip()
     assert kid != before.split(".")[1]
     assert token_at(manager, facility_id, 1) == before, "what hangs there stays as it is"
     way = f"/faskes/{facility_id}/gerbang/1"
@@ -527,7 +516,7 @@ def test_the_operator_lists_posters_and_makes_a_key_that_signs_from_then_on(gate
     after = token_at(manager, facility_id, 1)
     assert after.split(".")[1] == kid
     assert isinstance(checked(gate, after), Shown)
-    missing = jejak(gate, "posters", "list", "nowhere")
+    missing = jejak(gate.settings, "posters", "list", "nowhere")
     assert (missing.returncode, missing.stderr) == (2, "jejak: no such poster\n")
 
 

@@ -14,9 +14,10 @@ from portal.posters import gates
 from portal.posters.keys import PosterKeys
 from portal.web.secret_box import portal_secrets
 from schemas.events import Gate as Kind
+from tests.commands import wait_until
 from tests.portal.conftest import NIK, Gate, scan
 from tests.portal.person import Person
-from tests.portal.services import running, wait_until
+from tests.portal.services import running
 from tests.portal.test_accounts import activated
 from tests.portal.test_places import new_facility
 from tests.portal.test_registration import ministry

@@ -29,7 +29,8 @@ from portal.vault.rotation import rotate
 from portal.vault.sealing import open_sealed
 from schemas.errors import InvalidSettings, Unavailable
 from schemas.settings import Settings
-from tests.portal.conftest import FACILITIES, Gate, environment, new_key, scan
+from tests.commands import environment
+from tests.portal.conftest import FACILITIES, Gate, new_key, scan
 
 PURPOSES: tuple[Literal["index", "master"], ...] = ("index", "master")
 

@@ -10,9 +10,9 @@ import pytest
 from ops.embedded import Servers
 from portal.identifiers import new_uuid7
 from schemas.events import Gate as Kind
+from tests.commands import wait_until
 from tests.portal.conftest import Gate
 from tests.portal.phone import ZEROS, Phone
-from tests.portal.test_outage import wait_for
 from tests.portal.test_visitor import NOBODY, bound, positive
 from tests.portal.visiting import door, execute, new_nik, person_of, replace_poster, sent
 
@@ -274,6 +274,6 @@ def test_what_was_not_acknowledged_comes_again_and_is_judged_no_second_time(own:
     assert execute(gate, "select count(*) from visitor_scan where records is not null") == [(2,)]
     servers.mend()
     servers.wait_ready()
-    wait_for(lambda: phone.send(scans[0], scans[2]).status_code == 200)
+    wait_until(lambda: phone.send(scans[0], scans[2]).status_code == 200)
     assert reasons(gate, [scans[0], scans[2]]) == [[], ["sequence_gap"]]
     assert execute(gate, "select count(*) from visitor_scan where records is not null") == [(0,)]

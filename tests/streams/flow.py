@@ -1,11 +1,9 @@
 """What the tests of the flow share: facilities, scans, a log to put them in, workers, questions to the database."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +17,9 @@ from producers.sender import Sender
 from schemas.codec import encode
 from schemas.events import Channel, Gate, Kind, Role, Scan, ScanDecision
 from schemas.partition import partition_of
-from schemas.settings import Settings, environment_name
+from schemas.settings import Settings
 from schemas.topics import SCAN
+from tests.commands import environment
 from tracing.store import connect
 
 ROOT = Path(__file__).parents[2]
@@ -139,17 +138,6 @@ def send_raw(settings: Settings, values: Sequence[tuple[int, bytes | None]]) -> 
         sender.confirm([sender.send(SCAN.name, b"key", value, partition) for partition, value in values], 60)
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    ours = {
-        environment_name(name): str(getattr(settings, name)).lower()
-        if isinstance(getattr(settings, name), bool)
-        else str(getattr(settings, name))
-        for name in Settings.__struct_fields__
-        if getattr(settings, name) != ""
-    }
-    return {name: value for name, value in os.environ.items() if not name.startswith("JEJAK_")} | ours
-
-
 @contextmanager
 def running(
     settings: Settings, *command: str, stdout: int | None = None, text: bool = True
@@ -188,13 +176,6 @@ def closing_after(settings: Settings, role: str) -> Iterator[Any]:
             yield cur
     finally:
         conn.close()
-
-
-def wait_until(true: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
 
 
 def folded(settings: Settings) -> int:

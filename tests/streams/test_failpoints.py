@@ -14,9 +14,10 @@ from schemas.settings import Settings
 from streams.batches import Batch
 from streams.failpoints import FOLD, NAMES, RELAY, RETENTION, STANDING, STATEMENT, TRACES, arm
 from streams.joining.store import JoiningStore
+from tests.commands import wait_until
 from tests.streams.conftest import Fold
 from tests.streams.expected import expected_visits_and_counts, ledger_holds, stored_visits_and_counts
-from tests.streams.flow import add_facilities, ask, folded, running, send, town, wait_until, with_settings
+from tests.streams.flow import add_facilities, ask, folded, running, send, town, with_settings
 
 IN_A_FORK = tuple(name for name in FOLD if name != "acked")
 

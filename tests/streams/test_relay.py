@@ -22,7 +22,8 @@ from streams.outbox.store import IN_FLIGHT_S, SEND_WITHIN_S, Outbox, Row
 from streams.relay import Relay, make_sender
 from streams.store import Source, write_outbox
 from streams.tidings import facility_counts
-from tests.streams.flow import ask, closing_after, running, wait_until, with_settings
+from tests.commands import wait_until
+from tests.streams.flow import ask, closing_after, running, with_settings
 from tracing.counts import Counts
 from tracing.rows import Facility
 

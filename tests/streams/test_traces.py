@@ -14,7 +14,8 @@ from schemas.partition import partition_of
 from schemas.settings import Settings
 from schemas.topics import CONTACT_DECISION, TEST_RESULT, TRACE_REQUEST
 from streams.sealing import read_seal
-from tests.streams.flow import ask, closing_after, running, wait_until
+from tests.commands import wait_until
+from tests.streams.flow import ask, closing_after, running
 from tests.tracing.ward import Town, decide, positive, request, somebody, town_in
 from tracing.cases.rows import person_uuid
 from tracing.cases.store import read_trace

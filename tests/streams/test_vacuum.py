@@ -2,8 +2,9 @@
 
 from random import Random
 
+from tests.commands import wait_until
 from tests.streams.conftest import Fold
-from tests.streams.flow import ask, town, wait_until
+from tests.streams.flow import ask, town
 
 PAGES = "select relallvisible, relpages from pg_class where relname = 'visit_2026w10'"
 
