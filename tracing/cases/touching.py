@@ -26,29 +26,33 @@ _TOUCHED: Final = """
         select person, instant_of(since) as since, instant_of(until) as until
         from unnest(%(persons)s::uuid[], %(since)s::bigint[], %(until)s::bigint[]) as c (person, since, until)
     ), changed as ({changed}
-    ), near_by as (
+    ), looked_at as materialized (
+        select c.person, coalesce(c.date_onset, c.date_specimen) - %(before)s * interval '1 day' as since,
+            coalesce(c.date_onset, c.date_specimen) + %(after)s * interval '1 day' as until, trace_id
+        from "case" c join trace using (case_id) where c.state = 'open'
+        union all select d.person, d.first_start - %(slack)s * interval '1 day',
+            d.last_end + %(contact)s * interval '1 day', trace_id
+        from candidate d join trace using (trace_id) join "case" c using (case_id)
+        where d.degree = 1 and c.state = 'open'
+    ), watched as materialized ({watched}
+    ), near as (
         select person, since, until from changed
-        union select person, check_in, check_out
-            from trace_met(%(places)s::int[], %(froms)s::bigint[], %(untils)s::bigint[], 0)
-        union select r.person, since, until from changed
+        union all select person, check_in, check_out from trace_met_by(
+            (select array_agg(distinct person) from watched), %(places)s::int[], %(froms)s::bigint[],
+            %(untils)s::bigint[])
+        union all select r.person, since, until from changed
             join scan s using (person) join scan r on r.group_id = s.group_id
             where s.group_id <> '' and r.group_id <> ''
-    ), near as ({near}
     ), found as (
-        select t.trace_id from near n join "case" c using (person) join trace t using (case_id)
-        where n.until > coalesce(c.date_onset, c.date_specimen) - %(before)s * interval '1 day'
-            and n.since < coalesce(c.date_onset, c.date_specimen) + %(after)s * interval '1 day'
-        union select d.trace_id from near n join candidate d using (person)
-        where d.degree = 1 and n.until > d.first_start - %(slack)s * interval '1 day'
-            and n.since < d.last_end + %(contact)s * interval '1 day'
+        select w.trace_id from near n join watched w using (person) where n.until > w.since and n.since < w.until
         union select unnest(%(running)s::bigint[])
     )
     select t.trace_id, t.case_id, t.rule, c.person::text, c.area,
         coalesce(t.closes_at <= now(), false) and t.trace_id <> all (%(running)s::bigint[])
     from found join trace t using (trace_id) join "case" c using (case_id) where c.state = 'open' order by t.trace_id
 """
-_OF: Final = " select person, since, until from {0}"
-_OF_HUMAN: Final = _OF + " union select h.other, since, until from {0} join same_human h using (person)"  # noqa: S608 — the names are ours
+_OF: Final = " select person, {1} from {0}"
+_OF_HUMAN: Final = _OF + " union select h.other, {1} from {0} join same_human h using (person)"  # noqa: S608 — the names are ours
 _RUNNING: Final = f"""
     with held as (
         select classid::bigint << 32 | objid::bigint as key from pg_locks
@@ -111,7 +115,9 @@ def touched_by(cur: Cursor, changes: Sequence[VisitChange]) -> list[Touched]:
 def _touched_sql(*, any_joined: bool) -> str:
     """Return the question; what is near somebody is near him under all his ids, asked only where somebody is joined."""
     of = _OF_HUMAN if any_joined else _OF
-    return _TOUCHED.format(changed=of.format("said"), near=of.format("near_by"))
+    return _TOUCHED.format(
+        changed=of.format("said", "since, until"), watched=of.format("looked_at", "since, until, trace_id")
+    )
 
 
 @cache
