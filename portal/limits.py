@@ -56,6 +56,16 @@ class Window:
             return 0
         return max(1, math.ceil(taken[min(over, len(taken)) - 1] + self._seconds - now_s))
 
+    def take(self, who: str, now_s: float) -> None:
+        """Count one of `who`.
+
+        Raises:
+            TooMany: none is left; says in how many seconds there is one again.
+        """
+        if wait_s := self.wait_s(who, now_s):
+            raise TooMany(wait_s)
+        self.add(who, now_s)
+
     def add(self, who: str, now_s: float, count: int = 1) -> None:
         """Count `count` of `who` at `now_s` of a monotonic clock."""
         self._taken.setdefault(who, deque()).extend([now_s] * count)

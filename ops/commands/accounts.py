@@ -1,4 +1,4 @@
-"""`jejak accounts`: people who sign in: invited with a link that lasts a day, listed, closed."""
+"""`jejak accounts`: people who sign in: invited with a link that lasts a day, listed, begun again, closed."""
 
 import getpass
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from ops.embedded import running_settings
 from ops.services import gate_url
 from ops.store import OPERATOR, transaction
 from portal.accounts import store
-from portal.accounts.accounts import ROLES, checked_email, invite
+from portal.accounts.accounts import ROLES, checked_email, invite, renew
 from portal.store import append_audit
 from schemas.errors import NotFound
 from schemas.settings import Settings
@@ -18,7 +18,7 @@ from schemas.settings import Settings
 
 @click.group()
 def accounts() -> None:
-    """Invite, list and close accounts, e.g. `jejak accounts invite --role ministry --email a@b.go.id --name Ani`."""
+    """Invite, list, renew and close accounts, e.g. `jejak accounts invite --role ministry --email a@b.id --name A`."""
 
 
 @accounts.command("invite")
@@ -63,6 +63,20 @@ def code(settings: Settings, email: str) -> None:
     """Print a fresh code of a demo account's second factor; of any other account it is refused."""
     settings = running_settings(settings)
     click.echo(demo_code(settings, checked_email(email), datetime.now(UTC)))
+
+
+@accounts.command("renew")
+@click.argument("email")
+@click.pass_obj
+def renew_somebody(settings: Settings, email: str) -> None:
+    """Take an account's password and second factor away, also of a closed one, and print a link as for a new one.
+
+    For who lost the telephone that gives the codes. Make sure first who asks.
+    """
+    settings = running_settings(settings)
+    with transaction(settings, OPERATOR) as conn:
+        link = renew(conn, email, settings.public_url or gate_url(settings), getpass.getuser())
+    click.echo(link)
 
 
 @accounts.command("close")

@@ -19,13 +19,13 @@ from portal.accounts import store
 from portal.accounts.store import Account, Session
 from portal.desk import Desk
 from portal.keys import area_of
-from portal.limits import Limits
+from portal.limits import Limits, Window
 from portal.store import Connection, append_audit
 from portal.web.pages import FormError, NotSignedIn
 from portal.web.passwords import Passwords, weakness
 from portal.web.secret_box import SecretBox
 from portal.web.words import say
-from schemas.errors import BadInput
+from schemas.errors import BadInput, NotFound
 
 ROLES: Final = ("manager", "officer", "ministry", "office", "epidemiologist")
 OF_FACILITY: Final = frozenset({"manager", "officer"})
@@ -35,9 +35,12 @@ RESET: Final = timedelta(hours=1)
 IDLE: Final = timedelta(minutes=15)
 LONGEST: Final = timedelta(hours=8)
 TRIES_PER_MINUTE: Final = 10  # for one address of mail
+CODES_PER_HOUR: Final = 30  # of one account: three of a million codes are right at a time
+LETTERS_PER_HOUR: Final = 5  # to one address: nobody else fills a mailbox
 CODE_STEP_S: Final = 30
 CODE_DRIFT: Final = 1  # steps that a telephone's clock may be off
 ISSUER: Final = "Jejak"
+EMAIL_MAX: Final = 254
 
 _email = re.compile(r"[^@\s,;<>\"]{1,64}@[a-z0-9.-]{1,180}\.[a-z]{2,24}")
 
@@ -64,6 +67,8 @@ class Accounts:
         self._seconds = seconds
         self.passwords = Passwords()
         self._tries = Limits(TRIES_PER_MINUTE)
+        self._codes = Window(CODES_PER_HOUR, 3600)
+        self._letters = Window(LETTERS_PER_HOUR, 3600)
 
     async def session(self, token: str) -> Session | None:
         """Return the session of a cookie, if it has not ended."""
@@ -103,7 +108,7 @@ class Accounts:
             TooMany: too many codes were tried.
         """
         account = session.account
-        self._tries.take(f"code|{account.account_id}", self._seconds())
+        self._codes.take(account.account_id, self._seconds())
         await self._desk.read(self._use_code, account, code)
 
         def step_up(conn: Connection) -> tuple[str, str]:
@@ -116,13 +121,18 @@ class Accounts:
         """Return the second factor that this session may take: the same each time it asks, and nobody else's."""
         return pyotp.random_base32() if not token else _base32(self._box.tag("totp offer", token))
 
-    async def enrol(self, token: str, session: Session, code: str) -> tuple[str, str]:
+    async def enrol(self, token: str, session: Session, code: str, password: str = "") -> tuple[str, str]:
         """Take the second factor that was offered, proved by a code of it.
 
+        Whoever is signed in already says the password again: a session that was taken over must not become an account.
+
         Raises:
-            FormError: the code is wrong.
+            FormError: the code or the password is wrong.
             NotSignedIn: the session ended meanwhile.
+            TooMany: this address was tried too often.
         """
+        if session.stage == "full":
+            await self._check_password_again(session.account, password)
         secret = self.new_secret(token)
         step = matching_step(secret, code, self._now().timestamp(), after=0)
         if step is None:
@@ -177,18 +187,27 @@ class Accounts:
     async def forget(self, email: str, url: str) -> None:
         """Send a link to set a new password, if the address has an account; says nothing either way.
 
+        Whose first link ended unused is sent another of that kind.
+
         Raises:
             TooMany: it was asked for too often.
         """
         email = email.strip().lower()
-        self._tries.take(f"forgotten|{email}", self._seconds())
+        self._letters.take(email, self._seconds())
 
         def leave(conn: Connection) -> None:
             found = store.find_account(conn, email)
-            if found is not None and found[0].is_active:
-                send_link(conn, found[0], "reset", url, now=self._now())
+            held = None if found is None else store.hold_account(conn, found[0].account_id)
+            if held is not None:
+                send_link(conn, held[0], "reset" if held[0].is_active else "activate", url, now=self._now())
 
         await self._desk.read(leave)
+
+    async def _check_password_again(self, account: Account, password: str) -> None:
+        self._tries.take(f"password|{account.email}", self._seconds())
+        found = await self._desk.read(store.find_account, account.email)
+        if not await self.passwords.matches(None if found is None else found[1], password):
+            raise FormError({"password": "login.password_wrong"})
 
     def _use_code(self, conn: Connection, account: Account, code: str) -> None:
         sealed, last = store.read_totp(conn, account.account_id)
@@ -262,6 +281,22 @@ def invite(
     return send_link(conn, found[0], "activate", url)
 
 
+def renew(conn: Connection, email: str, url: str, by: str) -> str:
+    """Let an account begin again, without password and second factor; return the link that activates it.
+
+    For a telephone that was lost, and for a closed account that is wanted again.
+
+    Raises:
+        NotFound: the address has no account.
+    """
+    found = store.find_account(conn, checked_email(email))
+    if found is None:
+        raise NotFound("no account of that address")
+    store.renew_account(conn, found[0].account_id)
+    append_audit(conn, by, "account renewed", found[0].account_id)
+    return send_link(conn, found[0], "activate", url)
+
+
 def send_link(conn: Connection, account: Account, purpose: str, url: str, *, now: datetime | None = None) -> str:
     """Leave a mail with a new single-use link; return its address, which nobody can show again."""
     token = secrets.token_urlsafe(32)
@@ -282,7 +317,7 @@ def checked_email(text: str) -> str:
         BadInput: it is none (field `email`).
     """
     email = text.strip().lower()
-    if not _email.fullmatch(email):
+    if len(email) > EMAIL_MAX or not _email.fullmatch(email):
         raise BadInput("is no address of mail", field="email")
     return email
 

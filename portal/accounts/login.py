@@ -1,5 +1,6 @@
 """The sign-in desk: password, second factor, links that set a password, sign-out, language."""
 
+import time
 from typing import Any, Final
 
 import pyotp
@@ -10,11 +11,13 @@ from litestar.response import Redirect, Template
 
 from portal.accounts.accounts import ISSUER, ROLES
 from portal.accounts.guard import account_of, accounts_of, look_who, session_cookie, session_token, signed_in
-from portal.web.forms import form_of, path_inside
+from portal.limits import Limits
+from portal.web.forms import address_of, form_of, path_inside
 from portal.web.pages import LANGUAGE_COOKIE, FormError, WebRequest, page
 from portal.web.words import LANGUAGES
 
 YEAR_S: Final = 365 * 24 * 3600
+TRIES_PER_MINUTE: Final = 60  # from one address, whoever is tried: a hospital's people may share one
 HOME: Final = dict.fromkeys(ROLES, "/akun") | {  # where an account begins
     "ministry": "/kemenkes",
     "manager": "/faskes",
@@ -22,6 +25,8 @@ HOME: Final = dict.fromkeys(ROLES, "/akun") | {  # where an account begins
     "office": "/dinas",
     "epidemiologist": "/pelacakan",
 }
+
+_limits = Limits(TRIES_PER_MINUTE)
 
 
 @get("/masuk", guards=[look_who])
@@ -35,6 +40,7 @@ async def get_sign_in(request: WebRequest) -> Template | Redirect:
 @post("/masuk", status_code=200)
 async def post_sign_in(request: WebRequest) -> Response[Any] | Template:
     """Take address and password."""
+    _limits.take(address_of(request), time.monotonic())
     form = await form_of(request, "email", "password", "goal", as_typed=("password",))
     goal = path_inside(form["goal"])
     try:
@@ -71,9 +77,11 @@ async def get_enrol(request: WebRequest) -> Template:
 @post("/masuk/kode-baru", status_code=200, guards=[signed_in(stages=("enrol", "full"))])
 async def post_enrol(request: WebRequest) -> Response[Any] | Template:
     """Take the second factor once a code proves that the telephone has it."""
-    form = await form_of(request, "code")
+    form = await form_of(request, "code", "password", as_typed=("password",))
     try:
-        token, stage = await accounts_of(request).enrol(session_token(request), request.auth, form["code"])
+        token, stage = await accounts_of(request).enrol(
+            session_token(request), request.auth, form["code"], form["password"]
+        )
     except FormError as error:
         return _offer(request, 422, error.errors)
     return _onwards(token, stage, "")
@@ -114,6 +122,7 @@ async def get_forgotten(request: WebRequest) -> Template:
 @post("/lupa-sandi", status_code=200)
 async def post_forgotten(request: WebRequest) -> Template:
     """Send a link, if there is an account; the answer is the same if there is none."""
+    _limits.take(address_of(request), time.monotonic())
     form = await form_of(request, "email")
     await accounts_of(request).forget(form["email"], request.app.state.url)
     return page(request, "login/forgotten", is_sent=True)

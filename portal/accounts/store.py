@@ -153,6 +153,17 @@ def close_account(conn: Connection, account_id: str, at: datetime) -> None:
     end_sessions(conn, account_id)
 
 
+def renew_account(conn: Connection, account_id: str) -> None:
+    """Take away password and second factor, open the account again if it was closed, and end its sessions."""
+    with conn.cursor() as cursor:
+        cursor.execute(
+            "update account set closed_at = null, activated_at = null, password = null, totp = null, totp_step = 0"
+            " where account_id = %s",
+            (account_id,),
+        )
+    end_sessions(conn, account_id)
+
+
 def add_link(conn: Connection, account_id: str, purpose: str, token_hash: bytes, ends_at: datetime) -> None:
     """Store a link; those of the same purpose that nobody used end with it."""
     with conn.cursor() as cursor:

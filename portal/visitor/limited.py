@@ -7,7 +7,6 @@ import time
 from typing import Final, Literal, TypeAlias
 
 from portal.limits import Limits, Window
-from portal.problems import TooMany
 
 What: TypeAlias = Literal["ask", "claim", "code", "confirm", "officer_code", "scans"]
 
@@ -43,8 +42,4 @@ class Limited:
         Raises:
             TooMany: too often; says in how many seconds it may again.
         """
-        window, now_s = self._windows[what], time.monotonic()
-        wait_s = window.wait_s(who, now_s)
-        if wait_s:
-            raise TooMany(wait_s)
-        window.add(who, now_s)
+        self._windows[what].take(who, time.monotonic())

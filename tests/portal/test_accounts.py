@@ -2,6 +2,8 @@
 
 import re
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
@@ -12,9 +14,10 @@ import pytest
 from ops.store import OPERATOR, transaction
 from portal.accounts import accounts
 from portal.accounts.accounts import CODE_STEP_S, invite, matching_step
+from portal.accounts.login import TRIES_PER_MINUTE
 from schemas.errors import BadInput, Conflict
 from schemas.settings import Settings
-from tests.portal.conftest import Gate
+from tests.portal.conftest import Gate, environment
 from tests.portal.person import Person
 
 GOOD = "empat jeruk di kebun hujan"
@@ -194,6 +197,87 @@ def test_a_forgotten_password_of_nobody_is_answered_the_same_and_sends_nothing(g
         assert cur.fetchone() == (0,)
 
 
+def test_whoever_let_the_first_link_end_gets_another_by_the_page_that_its_answer_names(gate: Gate) -> None:
+    email, link = invited(gate)
+    with transaction(gate.settings, "jejak_gate") as conn, conn.cursor() as cur:
+        cur.execute(
+            "update link set ends_at = clock_timestamp() where hash = %s", (accounts.hash_of(link.rpartition("/")[2]),)
+        )
+    person = Person(gate.url)
+    assert person.open(link).status_code == 404
+    assert 'href="/lupa-sandi"' in person.page.text
+    person.open("/lupa-sandi")
+    person.send("/lupa-sandi", email=email)
+    again = last_link(gate, email)
+    assert again != link
+    person.open(again)
+    assert person.send(again, password=GOOD, again=GOOD).status_code == 200
+    assert person.open("/akun").status_code == 200
+
+
+def test_a_mailbox_gets_a_few_links_an_hour_and_no_more(gate: Gate) -> None:
+    email, _ = activated(gate)
+    person = Person(gate.url)
+    statuses = []
+    for _ in range(7):
+        person.open("/lupa-sandi")
+        statuses.append(person.send("/lupa-sandi", email=email).status_code)
+    assert statuses == [200] * accounts.LETTERS_PER_HOUR + [429] * 2
+
+
+def test_who_is_signed_in_changes_the_second_factor_only_with_the_password(gate: Gate) -> None:
+    _, person = activated(gate)
+    secret = secret_on(person.open("/masuk/kode-baru"))
+    for wrong in ("", GOOD + "!"):
+        answer = person.send("/masuk/kode-baru", code=pyotp.TOTP(secret).now(), password=wrong)
+        assert answer.status_code == 422
+        assert "Kata sandi tidak cocok" in answer.text
+    person.send("/masuk/kode-baru", code=pyotp.TOTP(secret).now(), password=GOOD)
+    assert "<dd>Aktif</dd>" in person.open("/akun").text
+
+
+def test_guessing_codes_ends_long_before_one_can_be_hit(gate: Gate) -> None:
+    email, person = activated(gate, "office", area="36.71")
+    secret = secret_on(person.page)
+    person.send("/masuk/kode-baru", code=pyotp.TOTP(secret).now())
+    thief = Person(gate.url)
+    thief.open("/masuk")
+    thief.send("/masuk", email=email, password=GOOD, goal="")
+    statuses = [thief.send("/masuk/kode", code="000000", goal="").status_code for _ in range(32)]
+    assert statuses == [422] * accounts.CODES_PER_HOUR + [429] * 2
+
+
+def test_one_password_tried_at_many_accounts_from_one_address_is_stopped(gate: Gate) -> None:
+    person = Person(gate.url, address="203.0.113.9")
+    person.open("/lupa-sandi")  # counted alike, and sooner answered
+    statuses = [person.send("/lupa-sandi", email=f"x{n}@contoh.go.id").status_code for n in range(TRIES_PER_MINUTE)]
+    for number in range(40):
+        answer = person.send("/masuk", email=f"y{number}@contoh.go.id", password=GOOD, goal="")
+        statuses.append(answer.status_code)
+    assert 429 not in statuses[:TRIES_PER_MINUTE]
+    assert 429 in statuses
+    elsewhere = Person(gate.url, address="203.0.113.10")
+    elsewhere.open("/masuk")
+    assert elsewhere.send("/masuk", email=new_address(), password=GOOD, goal="").status_code == 422
+
+
+def test_a_lost_telephone_is_mended_by_the_operator_who_lets_the_account_begin_again(gate: Gate) -> None:
+    email, person = activated(gate, "office", area="36.71")
+    person.send("/masuk/kode-baru", code=pyotp.TOTP(secret_on(person.page)).now())
+    command = [sys.executable, "-m", "ops.cli", "accounts"]
+    around = environment(gate.settings)
+    for words in (("renew", email), ("close", email), ("renew", email.upper())):
+        answer = subprocess.run([*command, *words], env=around, capture_output=True, text=True, check=True)
+    person.open("/akun")
+    assert person.path.startswith("/masuk")
+    link = answer.stdout.strip().removeprefix(gate.url)
+    person.open(link)
+    person.send(link, password=GOOD, again=GOOD)
+    assert person.path == "/masuk/kode-baru", "the old second factor is gone"
+    nobody = subprocess.run([*command, "renew", new_address()], env=around, capture_output=True, text=True, check=False)
+    assert (nobody.returncode, nobody.stderr.count("\n")) == (2, 1)
+
+
 def test_a_form_from_elsewhere_is_refused(gate: Gate) -> None:
     _, person = activated(gate)
     person.open("/akun")
@@ -263,6 +347,7 @@ def test_mail_is_in_the_language_that_somebody_chose_while_signed_in(gate: Gate)
     ("changed", "field"),
     [
         ({"email": "no address"}, "email"),
+        ({"email": f"{'a' * 64}@{'b' * 180}.{'c' * 20}"}, "email"),
         ({"name": " "}, "name"),
         ({"role": "king"}, "role"),
         ({"facilities": ()}, "facility"),

@@ -162,13 +162,19 @@ class Sessions(RuleBasedStateMachine):
     @precondition(lambda self: self.alive)
     @rule(data=st.data())
     def enrol(self, data: st.DataObject) -> None:
+        self.clock.at += BETWEEN_TRIES
         token = data.draw(st.sampled_from(list(self.alive)))
         session = self._look(token)
         if session is None or session.stage == "code":
             return
         offered = self.accounts.new_secret(token)
         before = set(self.alive)
-        self._begin_if(self.accounts.enrol(token, session, pyotp.TOTP(offered).at(self.clock.at)), "full", can=True)
+        if session.stage == "full":
+            code = pyotp.TOTP(offered).at(self.clock.at)
+            self._begin_if(self.accounts.enrol(token, session, code, f"{self.password}!"), "full", can=False)
+            self.clock.at += BETWEEN_TRIES
+        code = pyotp.TOTP(offered).at(self.clock.at)
+        self._begin_if(self.accounts.enrol(token, session, code, self.password), "full", can=True)
         for one in before:
             self._end(one)
         self.secret, self.last_step = offered, int(self.clock.seconds()) // CODE_STEP_S
@@ -320,7 +326,7 @@ def test_a_code_brings_no_session_back_that_was_ended_meanwhile(house: House) ->
     session = house.usable(token)
     assert session is not None
     secret = house.accounts.new_secret(token)
-    house.run(house.accounts.enrol(token, session, pyotp.TOTP(secret).at(house.clock.at)))
+    house.run(house.accounts.enrol(token, session, pyotp.TOTP(secret).at(house.clock.at), PASSWORD))
     house.clock.at += timedelta(seconds=CODE_STEP_S * 3)
     half, stage = house.run(house.accounts.sign_in(email, PASSWORD))
     assert stage == "code"
