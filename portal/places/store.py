@@ -10,6 +10,7 @@ from psycopg2 import errors
 
 from portal.registration.fields import Applied
 from portal.store import Connection
+from portal.web.clocks import clock
 from schemas.errors import Conflict, NotFound
 
 
@@ -47,7 +48,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     def clock(self, at: datetime) -> str:
         """Return an instant as the facility's clock shows it."""
-        return at.astimezone(self.zone).strftime("%d-%m-%Y %H:%M")
+        return clock(at, self.time_zone)
 
 
 class Member(msgspec.Struct, frozen=True):
