@@ -21,11 +21,11 @@ from ops.store import OPERATOR, transaction
 from portal.accounts.accounts import CODE_STEP_S, invite
 from tests.end_to_end.house import ZONE, House
 from tests.portal.browser import DESK, PHONE, SCREENSHOTS, TOO_WIDE, Watched, running_browser, set_password
+from tests.portal.telephone import fill
 from tests.portal.test_accounts import GOOD
 from tests.portal.test_officer import new_nik
 from tests.portal.test_officer_pages import Keys, ready
 from tests.portal.test_registration import form as application
-from tests.portal.test_visitor_pages import fill
 
 NAME = "RSUD Melati"
 MANAGER, OFFICER, VERIFIER = "pengelola@contoh.go.id", "petugas@contoh.go.id", "verifikator@contoh.go.id"

@@ -10,7 +10,7 @@ import pytest
 from portal.identifiers import new_uuid7
 from producers.follower import Record, follow
 from schemas.codec import Codec
-from schemas.events import Scan
+from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
 from schemas.topics import SCAN
 from tests.portal.conftest import NIK, Gate, scan
@@ -20,13 +20,13 @@ As = Callable[..., httpx.Client]
 
 def scans_on_topic(gate: Gate, ids: set[str]) -> list[tuple[Record, Scan]]:
     """Return the records of these ids; the gate's answer says that they are there."""
-    decode = Codec(Scan).decode
+    decode = Codec(Scan, ScanDecision).decode
     found: list[tuple[Record, Scan]] = []
     deadline = datetime.now(UTC) + timedelta(seconds=15)
     for record in follow(gate.settings, SCAN.name, "visits", stop=lambda: datetime.now(UTC) > deadline):
         assert record.value is not None
         event = decode(record.value)
-        if event.scan_id in ids:
+        if isinstance(event, Scan) and event.scan_id in ids:
             found.append((record, event))
         if {one.scan_id for _, one in found} == ids:
             break

@@ -1,14 +1,15 @@
 /* The page's beginning: which view the address asks for, what buttons do, what happens when signal comes back. */
 
-import { prepareClaim } from "./claim.js";
+import { openClaim, prepareClaim } from "./claim.js";
 import { checkOut, fillResult, openGate, prepareGate } from "./gate.js";
 import { fillHistory, fillHome, showHistory, showHome } from "./home.js";
 import { prepareMe, showMe } from "./me.js";
+import { people, withScans } from "./people.js";
 import { askLeave, forgetReminder } from "./remind.js";
 import { closeScan, openScan, prepareScan } from "./scan.js";
 import { send, signWaiting, whenSent } from "./scans.js";
 import { readAll } from "./store.js";
-import { busy, by, show, tell } from "./views.js";
+import { busy, by, tell } from "./views.js";
 import { openVisit } from "./visits.js";
 import { say } from "./words.js";
 
@@ -17,17 +18,20 @@ const VIEWS = {
   "#pindai": () => openScan(openPoster),
   "#riwayat": showHistory,
   "#data-saya": openMe,
-  "#isi-data": () => show("claim"),
+  "#isi-data": () => openClaim(),
 };
 
 /** Show what the address asks for; `isRead` says that a poster was read just now, not come back to. */
 async function route(isRead = false) {
   closeScan();
-  const token = location.pathname.slice(HOME.length + 1);
   const view = VIEWS[location.hash];
   if (view) return view();
-  if (!token) return showHome();
-  if (!(await openGate(token, isRead))) show("claim");
+  if (!tokenHere()) return showHome();
+  if (!(await openGate(tokenHere(), isRead))) await openClaim();
+}
+
+function tokenHere() {
+  return location.pathname.slice(HOME.length + 1);
 }
 
 function go(address, isRead) {
@@ -39,13 +43,20 @@ const goHome = () => go(HOME);
 const openPoster = (token) => go(`/q/${token}`, true);
 
 async function openMe() {
-  if (!(await showMe())) show("claim");
+  if (!(await showMe())) await openClaim();
 }
 
-async function leave() {
-  const visit = openVisit(await readAll("scans"));
-  forgetReminder();
-  if (visit) await checkOut(visit);
+/** Go on after somebody was claimed: who brought another along to a gate is in front of it again. */
+async function goOn() {
+  const isGate = !location.hash || (tokenHere() && (await people()).length > 1);
+  return isGate ? go(location.pathname) : goHome();
+}
+
+async function leave(who) {
+  const all = withScans(await people(), await readAll("scans"));
+  const visit = openVisit(all.find(({ person }) => person.id === who)?.scans ?? []);
+  await forgetReminder();
+  if (visit) await checkOut(visit, who);
 }
 
 async function sendNow() {
@@ -68,15 +79,17 @@ function keepOffline() {
   const where = { scope: HOME };
   const { serviceWorker } = navigator;
   const whole = serviceWorker?.register("/visitor/background.js", { ...where, type: "module" });
-  whole?.catch(() => serviceWorker.register("/visitor/sw.js", where));
+  whole?.catch(() => serviceWorker.register("/visitor/sw.js", where)).catch(() => undefined); // then without
 }
 
 function prepare() {
   prepareGate(goHome);
-  prepareClaim(() => (location.hash ? goHome() : route()));
-  prepareMe(goHome);
+  prepareClaim(goOn);
+  prepareMe(() => location.assign(HOME)); // a new page remembers nothing
   prepareScan(openPoster);
-  by("home-leave").addEventListener("click", () => busy(by("home-leave"), leave));
+  by("home-visits").addEventListener("click", ({ target }) => {
+    if (target.matches("button")) busy(target, () => leave(target.value));
+  });
   by("result-remind").addEventListener("click", async () => {
     tell("result-reminded", say((await askLeave()) ? "visit.will_remind" : "visit.remind_here"));
     by("result-remind").hidden = true;
@@ -88,11 +101,23 @@ function prepare() {
   whenSent(refill);
 }
 
-if (globalThis.isSecureContext && globalThis.indexedDB) {
+/** Why this browser cannot keep an identity: the key of the words; empty if it can. */
+async function hindrance() {
+  if (!globalThis.isSecureContext) return "visit.insecure";
+  if (!globalThis.indexedDB) return "visit.no_storage";
+  return readAll("scans").then(
+    () => "",
+    () => "visit.no_storage", // some browsers' private windows
+  );
+}
+
+const why = await hindrance();
+if (why) {
+  by("plain-why").textContent = say(why);
+} else {
+  for (const kind of ["error", "unhandledrejection"]) addEventListener(kind, () => tell("wrong", say("visit.went_wrong")));
   prepare();
   await route(performance.getEntriesByType("navigation")[0]?.type === "navigate");
   keepOffline();
   await sendNow();
-} else {
-  by("plain-why").textContent = say("visit.insecure");
 }

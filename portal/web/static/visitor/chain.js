@@ -14,9 +14,9 @@ export async function publicKeyOf(keys) {
   return base64(await crypto.subtle.exportKey("spki", keys.publicKey));
 }
 
-/** Return what is known of a device before it signs its first scan. */
-export function newDevice(deviceId, keys, name) {
-  return { deviceId, keys, name, proven: false, seq: 0, prev: "0".repeat(64) };
+/** Return what is known of a device before it signs its first scan; it is kept under `id`. */
+export function newDevice(id, deviceId, keys, name) {
+  return { id, since: Date.now(), deviceId, keys, name, proven: false, seq: 0, prev: "0".repeat(64) };
 }
 
 /** Return the device after it signed a scan, and the scan with its number, what came before, and the signature. */

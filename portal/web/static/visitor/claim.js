@@ -3,9 +3,11 @@
 import { NoSignal, Refused, post } from "./api.js";
 import { makeKeys, newDevice, publicKeyOf } from "./chain.js";
 import { faultOfNik } from "./nik.js";
-import { send, signWaiting } from "./scans.js";
+import { OWNER, people } from "./people.js";
+import { send, signAnew, signWaiting } from "./scans.js";
 import { put } from "./store.js";
-import { busy, by, showFaults } from "./views.js";
+import { busy, by, show, showFaults } from "./views.js";
+import { say } from "./words.js";
 
 const ADULT = 18;
 const PHONE = /^\+?[0-9][0-9 ()-]{6,22}[0-9]$/;
@@ -18,6 +20,19 @@ const FIELDS = {
   "guardian.name": "guardian_name",
   "guardian.phone": "guardian_phone",
 };
+
+let lost = null; // whom the server does not know any more, if it is he who says anew who he is
+
+/** Show the form: for the phone's owner, for somebody else who comes along, or for somebody who is lost. */
+export async function openClaim(person = null) {
+  const [owner] = await people();
+  lost = person;
+  const isMore = Boolean(owner) && !person;
+  by("claim-title").textContent = say(isMore ? "visit.claim_more" : "visit.claim");
+  by("claim-why").textContent = say(isMore ? "visit.claim_more_why" : "visit.claim_why");
+  by("claim-form").guardian_name.value ||= isMore ? owner.name : "";
+  show("claim");
+}
 
 /** Let the form work; `done` is called when the phone has an identity. */
 export function prepareClaim(done) {
@@ -40,12 +55,16 @@ async function claim(form, done) {
   const keys = await makeKeys();
   try {
     const told = await post("/visitor/claim", bodyOf(form, await publicKeyOf(keys)));
-    await put({ device: newDevice(told.device_id, keys, form.elements.name.value.trim()) });
+    const id = lost?.id ?? ((await people()).length ? told.device_id : OWNER);
+    await put({ device: newDevice(id, told.device_id, keys, form.elements.name.value.trim()) });
+    if (lost) await signAnew(id);
   } catch (error) {
     showFaults(form, faultsOfAnswer(error));
     return;
   }
+  lost = null;
   form.reset();
+  showGuardian(form);
   await navigator.storage?.persist?.();
   await signWaiting();
   await send().catch(() => undefined); // it waits; the next page sends it
@@ -85,6 +104,7 @@ function faultsOf(form) {
 /** What the server found: the key of words for the field it names. */
 function faultsOfAnswer(error) {
   if (error instanceof NoSignal) return { "": error.isTooOften ? "error.429" : "visit.needs_signal" };
+  if (error instanceof DOMException) return { "": "visit.no_storage" }; // as of some private windows, or where it is full
   if (!(error instanceof Refused)) throw error;
   const name = FIELDS[error.field] ?? error.field;
   if (name === "number" && error.reason.includes("region")) return { number: "visit.nik_region" };

@@ -1,9 +1,10 @@
 /* The app's first view and the history: where one is, what waits to be sent, and every visit this phone remembers. */
 
 import { clockError } from "./api.js";
+import { people, withScans } from "./people.js";
 import { remindAt } from "./remind.js";
-import { read, readAll } from "./store.js";
-import { by, show, tell } from "./views.js";
+import { readAll } from "./store.js";
+import { by, copyOf, show, tell } from "./views.js";
 import { isOverdue, openVisit, visitsOf } from "./visits.js";
 import { dayOf, say, timeOf } from "./words.js";
 
@@ -15,25 +16,35 @@ export async function showHome() {
 
 /** Say anew what the first view says. */
 export async function fillHome() {
-  const [device, scans] = await Promise.all([read("device"), readAll("scans")]);
-  const visit = openVisit(scans);
-  by("home-visit").hidden = !visit;
-  if (visit) {
-    by("home-place").textContent = visit.place;
-    by("home-since").textContent = say("visit.since", { day: dayOf(visit.from), time: timeOf(visit.from) });
-    remindAt(visit);
-  }
-  tell("home-remind", visit && isOverdue(visit, Date.now()) ? say("visit.overdue", { place: visit.place }) : "");
+  const [all, scans] = await Promise.all([people(), readAll("scans")]);
+  const open = withScans(all, scans)
+    .map(({ person, scans: own }) => ({ person, visit: openVisit(own) }))
+    .filter(({ visit }) => visit);
+  by("home-visits").replaceChildren(...open.map((one) => card(one, all.length > 1)));
+  remindAt(open.map(({ visit }) => visit));
+  const late = open.find(({ visit }) => isOverdue(visit, Date.now()));
+  tell("home-remind", late ? say("visit.overdue", { place: late.visit.place }) : "");
   const waiting = scans.filter((scan) => scan.state === "waiting").length;
-  tell("home-waiting", waiting ? say(device ? "visit.waiting" : "visit.waiting_unsigned", { number: waiting }) : "");
+  const key = all.length ? "visit.waiting" : "visit.waiting_unsigned";
+  tell("home-waiting", waiting ? say(key, { number: waiting }) : "");
   tell("home-clock", clockError ? say("visit.clock", { minutes: Math.round(Math.abs(clockError) / 60_000) }) : "");
-  by("home-who").textContent = who(device);
+  by("home-who").textContent = all.length ? all.map(who).join(" ") : say("visit.who_nobody");
 }
 
-function who(device) {
-  if (!device) return say("visit.who_nobody");
-  if (device.isLost) return say("visit.unknown_device");
-  return say(device.proven ? "visit.who_proven" : "visit.who_unproven", { name: device.name });
+function card({ person, visit }, isNamed) {
+  const item = copyOf("home-visit");
+  item.querySelector("[data-place]").textContent = visit.place;
+  const since = say("visit.since", { day: dayOf(visit.from), time: timeOf(visit.from) });
+  item.querySelector("[data-since]").textContent = isNamed ? `${person.name} · ${since}` : since;
+  const button = item.querySelector("button");
+  button.value = person.id;
+  if (isNamed) button.textContent = `${button.textContent}: ${person.name}`;
+  return item;
+}
+
+function who({ name, proven, isLost }) {
+  if (isLost) return say("visit.unknown_device");
+  return say(proven ? "visit.who_proven" : "visit.who_unproven", { name });
 }
 
 /** Show the history. */
@@ -44,7 +55,11 @@ export async function showHistory() {
 
 /** Say the history anew. */
 export async function fillHistory() {
-  const visits = visitsOf(await readAll("scans"));
+  const all = await people();
+  const visits = withScans(all, await readAll("scans")).flatMap(({ person, scans }) =>
+    visitsOf(scans).map((visit) => ({ ...visit, name: all.length > 1 ? person.name : "" })),
+  );
+  visits.sort((one, other) => (other.from ?? other.until) - (one.from ?? one.until));
   by("history-none").hidden = visits.length > 0;
   by("history-list").replaceChildren(...visits.map(entry));
 }
@@ -53,6 +68,7 @@ function entry(visit) {
   const item = document.createElement("li");
   item.className = "card";
   item.append(line("h2", visit.place), line("p", times(visit)));
+  if (visit.name) item.append(line("p", visit.name));
   if (visit.zones.length) item.append(line("p", [...new Set(visit.zones)].join(", ")));
   const waiting = visit.scans.filter((scan) => scan.state === "waiting").length;
   if (waiting) item.append(line("p", say("visit.waiting", { number: waiting }), "note"));

@@ -18,7 +18,7 @@ export async function askPlace(token, at) {
     zone: told.zone_name || told.zone,
     stay: told.assumed_stay_minutes,
   };
-  await put({ places: place });
+  await put({ places: place }).catch(() => undefined); // full: its name is missing without signal, and nothing else
   return { ...place, crowd: told.crowd, fullness: told.fullness };
 }
 

@@ -11,22 +11,25 @@ export async function askLeave() {
   return (await Notification.requestPermission()) === "granted";
 }
 
-/** Remind at the end of the assumed stay of a visit, if that is still to come. */
-export function remindAt(visit) {
+/** Remind at the first end of an assumed stay that is still to come, and of nothing else. */
+export function remindAt(visits) {
   clearTimeout(timer);
-  const wait = visit.end - Date.now();
-  if (wait > 0 && wait < LONGEST_MS) timer = setTimeout(() => remind(visit), wait);
+  const [next] = visits.filter(({ end }) => end > Date.now()).sort((one, other) => one.end - other.end);
+  const wait = (next?.end ?? Infinity) - Date.now();
+  if (wait < LONGEST_MS) timer = setTimeout(() => remind(next), wait);
 }
 
-/** There is nothing to be reminded of. */
-export function forgetReminder() {
+/** There is nothing to be reminded of; what is on the screen goes too. */
+export async function forgetReminder() {
   clearTimeout(timer);
+  const registration = await navigator.serviceWorker?.getRegistration("/q");
+  for (const shown of (await registration?.getNotifications?.()) ?? []) shown.close();
 }
 
 async function remind(visit) {
   dispatchEvent(new Event("overdue"));
   if (globalThis.Notification?.permission !== "granted") return;
-  const registration = await navigator.serviceWorker.getRegistration("/q");
+  const registration = await navigator.serviceWorker?.getRegistration("/q");
   const body = say("visit.overdue", { place: visit.place });
   await registration?.showNotification(say("visit.remind"), { body, icon: ICON, tag: "visit" });
 }

@@ -2,7 +2,8 @@
 
 import { Refused, post } from "./api.js";
 import { link } from "./chain.js";
-import { alone, put, read, readAll, remove } from "./store.js";
+import { OWNER, change, people, withScans } from "./people.js";
+import { alone, put, readAll, remove } from "./store.js";
 
 const AT_ONCE = 100;
 const KEPT_MS = 60 * 24 * 3600_000; // as long as the server keeps scans
@@ -10,45 +11,45 @@ const NEWS = new BroadcastChannel("jejak"); // to the other pages, and from the 
 const listeners = [];
 
 /**
- * Keep a scan, with the instant at which it was read; it is signed at once where there is an identity.
+ * Keep a scan for each of some people, with the instant at which it was read; return the ids. It is signed at once
+ * where there is an identity.
  *
  * `scan` has token, at, kind, facility, place, zone, stay (minutes), and left for a check-out by button.
  */
-export async function keep(scan) {
-  const kept = { ...scan, id: uuid7(), state: "waiting" };
-  await put({ scans: kept });
+export async function keep(scan, whose) {
+  const kept = whose.map((who) => ({ ...scan, who, id: uuid7(), state: "waiting" }));
+  for (const one of kept) await put({ scans: one });
   await signWaiting();
-  return kept.id;
+  return kept.map(({ id }) => id);
 }
 
 /** Sign what was scanned before there was an identity, in the order in which it was read. */
 export function signWaiting() {
   return alone("chain", async () => {
-    let device = await read("device");
-    if (!device) return;
-    const unsigned = (await readAll("scans")).filter((scan) => !scan.signature);
-    for (const scan of unsigned.sort((one, other) => (one.at < other.at ? -1 : 1))) {
-      const [then, signed] = await link(device, scan);
-      await put({ device: then, scans: signed }); // both or none: no number is given twice
-      device = then;
+    const all = await people();
+    if (!all.length) return;
+    for (const { person, scans } of withScans(all, await readAll("scans"))) {
+      await signAll(
+        person,
+        scans.filter((scan) => !scan.signature),
+      );
     }
   });
 }
 
-/** Send what waits, oldest first, and note what became of each; throws where there is no signal. */
+/** What somebody lost has signed, and nobody has received, is signed again by what came in its place. */
+export function signAnew(id) {
+  return alone("chain", async () => {
+    for (const scan of await readAll("scans")) {
+      if (scan.who === id && scan.state === "waiting") await put({ scans: { ...scan, signature: "" } });
+    }
+  });
+}
+
+/** Send what waits, everybody's oldest first, and note what became of each; throws where there is no signal. */
 export function send() {
   return alone("send", async () => {
-    const device = await read("device");
-    if (!device) return;
-    for (let waiting = await waitingScans(); waiting.length; waiting = await waitingScans()) {
-      const body = { device_id: device.deviceId, sent_at: new Date().toISOString(), scans: waiting.map(asSent) };
-      const { results } = await post("/visitor/scans", body).catch(noteLost);
-      for (const [place, result] of results.entries()) {
-        const state = result.status === "accepted" ? "accepted" : "refused";
-        await put({ scans: { ...waiting[place], state, field: result.field } });
-      }
-      tellSent();
-    }
+    for (const person of await people()) await sendAll(person);
     await forgetOld();
   });
 }
@@ -64,16 +65,38 @@ function tellSent() {
   NEWS.postMessage("sent");
 }
 
-/** A device that the server does not know any more has to claim again: what waits is signed anew then. */
-async function noteLost(error) {
-  if (error instanceof Refused && error.status === 403) {
-    await alone("chain", async () => put({ device: { ...(await read("device")), isLost: true } }));
+async function signAll(person, unsigned) {
+  let device = person;
+  for (const scan of unsigned.sort((one, other) => (one.at < other.at ? -1 : 1))) {
+    const [then, signed] = await link(device, { ...scan, who: person.id });
+    await put({ device: then, scans: signed }); // both or none: no number is given twice
+    device = then;
   }
-  throw error;
 }
 
-async function waitingScans() {
-  const waiting = (await readAll("scans")).filter((scan) => scan.state === "waiting" && scan.signature);
+async function sendAll({ id, deviceId, isLost }) {
+  if (isLost) return; // he has to say anew who he is
+  for (let waiting = await waitingOf(id); waiting.length; waiting = await waitingOf(id)) {
+    const body = { device_id: deviceId, sent_at: new Date().toISOString(), scans: waiting.map(asSent) };
+    const told = await post("/visitor/scans", body).catch((error) => noteLost(id, error));
+    if (!told) return;
+    for (const [place, result] of told.results.entries()) {
+      const state = result.status === "accepted" ? "accepted" : "refused";
+      await put({ scans: { ...waiting[place], state, field: result.field } });
+    }
+    tellSent();
+  }
+}
+
+/** A device that the server does not know any more has to claim again: what waits is signed anew then. */
+async function noteLost(id, error) {
+  if (!(error instanceof Refused && error.status === 403)) throw error;
+  await change(id, { isLost: true });
+}
+
+async function waitingOf(id) {
+  const scans = await readAll("scans");
+  const waiting = scans.filter(({ who = OWNER, state, signature }) => who === id && state === "waiting" && signature);
   return waiting.sort((one, other) => one.seq - other.seq).slice(0, AT_ONCE);
 }
 

@@ -21,6 +21,11 @@ export function show(name) {
   scrollTo(0, 0);
 }
 
+/** Return a new copy of what a template holds. */
+export function copyOf(id) {
+  return by(id).content.firstElementChild.cloneNode(true);
+}
+
 /** Put words into an element and show it; hide it where there are none. */
 export function tell(id, text) {
   by(id).textContent = text;

@@ -21,9 +21,9 @@ export function visitsOf(scans) {
   return visits;
 }
 
-/** Return the visit that nothing has ended yet, if there is one. */
+/** Return the visit that nothing has ended yet, if there is one. What a wrong clock put into the future is none now. */
 export function openVisit(scans) {
-  const [latest] = visitsOf(scans);
+  const [latest] = visitsOf(scans.filter((scan) => Date.parse(scan.at) <= Date.now()));
   return latest?.until === null ? latest : null;
 }
 
