@@ -21,6 +21,7 @@ from streams.failpoints import RETENTION
 from streams.retention import run as retention
 from streams.retention import store
 from streams.retention.run import HELD_DAYS_MAX, days_before, goal_of, run
+from tests.commands import wait_until
 from tests.streams.conftest import Fold, new_fold
 from tests.streams.expected import expected_visits_and_counts, stored_visits_and_counts
 from tests.streams.flow import (
@@ -34,7 +35,6 @@ from tests.streams.flow import (
     scan,
     send,
     town,
-    wait_until,
     with_settings,
 )
 from tracing.instants import us_of

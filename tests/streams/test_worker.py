@@ -16,13 +16,13 @@ from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
 from schemas.settings import Settings
 from streams.sealing import read_seal
+from tests.commands import environment, wait_until
 from tests.streams.expected import expected_visits_and_counts, ledger_holds, stored_visits_and_counts
 from tests.streams.flow import (
     START,
     add_facilities,
     ask,
     closing_after,
-    environment,
     folded,
     person,
     running,
@@ -30,7 +30,6 @@ from tests.streams.flow import (
     send,
     send_raw,
     town,
-    wait_until,
     with_settings,
 )
 
