@@ -6,6 +6,7 @@ unless the data or the case did: the same candidates, no second alerts.
 
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -264,11 +265,21 @@ def _status_messages(
     humans = read_humans(cur, stored.person)
     decided = stored_as.read_confirmed(cur, case.case_id)
     confirmed = {humans.seen_as(one) for one in decided} - _unsure(cur, after, humans, decided, told)
+    last_ends |= _last_told(cur, stored, humans, confirmed - last_ends.keys() - told.keys())
     negatives = {one: _negatives(cur, humans.ids(one)) for one in {stored.person, *confirmed}}
     black = black_until(case, stored.person, positives, confirmed, last_ends, told, days, negatives)
     news = changes(told, {one: until for person, until in black.items() for one in humans.ids(person)})
     stored_as.write_status(cur, case.case_id, news)
     return [_status_message(case.case_id, person, until, partitions) for person, until in sorted(news.items())]
+
+
+def _last_told(cur: Cursor, stored: Stored, humans: Humans, persons: AbstractSet[str]) -> dict[str, int]:
+    """Return the end of the last day an office was told of, of those whom people confirm though no meeting is left."""
+    names = {one: person for person in persons for one in humans.ids(person)}
+    ends: dict[str, int] = {}
+    for one, end in stored_as.read_last_told(cur, stored, names):
+        ends[names[one]] = max(end, ends.get(names[one], end))
+    return ends
 
 
 def _unsure(

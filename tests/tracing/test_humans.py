@@ -189,6 +189,26 @@ def test_a_visit_under_the_other_id_touches_the_trace(town: Town) -> None:
     assert stranger
 
 
+def test_a_visit_that_came_late_under_the_other_id_is_said_to_have_come_late(town: Town) -> None:
+    hour = next(_hours)
+    case, one, one_too = sorted(ids(3))
+    stays(town, (case, 0, 59), (one, 0, 20), hour=hour)
+    join(town, one, one_too)
+    town.take(positive(case))
+    late = town.stay(one_too, "PKM-1", f"2026-11-09 {hour:02d}:30", f"2026-11-09 {hour:02d}:50")
+    with town.as_role("jejak_visits") as cur:
+        cur.execute(
+            "insert into scan (person, scan_id, facility_no, gate, at, zone, admitted, role, channel, digest,"
+            " accepted_at, group_id, refused_reason, assurance, device_id, entered_by, received_at)"
+            " values (%s, %s, %s, 'entrance', %s, '', true, 'visitor', 'app', gen_random_uuid(), now(), '', '', 'otp',"
+            " '', '', now())",
+            (late.person, late.visit_id, late.facility, utc_of(late.check_in)),
+        )
+    run = run_trace(town.conn, str(town.case(case)[0]))
+    assert [alert.data.action for alert in run.alerts] == ["changed", "changed"]
+    assert all(alert.data.reason.endswith("; a visit arrived late") for alert in run.alerts)
+
+
 def test_everybody_who_is_joined_is_seen_as_one() -> None:
     ones = [f"00000000-0000-0000-0000-{n:012d}" for n in range(6)]
     humans = Humans({ones[1]: [ones[1], ones[4], ones[5]]})

@@ -228,6 +228,20 @@ def test_data_alone_never_shorten_what_people_confirmed(town: Town) -> None:
     assert town.ask("select * from person_status order by person") == before
 
 
+def test_whom_people_confirm_though_no_meeting_is_left_is_black_from_the_day_an_office_was_told_of(town: Town) -> None:
+    town.take(positive(CASE))
+    case_id = town.case(CASE)[0]
+    ref = read_trace(town.conn, case_id).contacts[0].contact_ref
+    town.conn.rollback()
+    with town.as_role("jejak_visits") as cur:
+        cur.execute("delete from visit where person = %s", (person_uuid(COMPANION),))
+    assert run_trace(town.conn, case_id).candidates == 1
+    (confirmed,) = town.take(decide(CASE, case_id, ref, "confirmed"))
+    (message,) = confirmed.messages
+    assert message.key == f"{COMPANION}|{case_id}".encode()
+    assert msgspec.json.decode(message.value or b"", type=PersonStatus).until.isoformat() == "2026-11-23T17:00:00+00:00"
+
+
 def test_an_office_can_decide_by_the_name_it_knows(town: Town) -> None:
     (run,) = town.take(positive(CASE))
     single = next(alert.data for alert in run.alerts if alert.data.office == "p36" and alert.data.rank == 1)

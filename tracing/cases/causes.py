@@ -55,19 +55,22 @@ def causes_of(before: Sequence[Candidate], after: Sequence[Candidate], record: R
 
 
 def read_record(cur: Cursor, exposures: Iterable[Exposure], since: int) -> Record:
-    """Return what is known of the scans behind these exposures."""
+    """Return what is known of the scans behind these exposures, under whichever id of their persons."""
     exposures = list(exposures)
     visits = {(one.from_person, one.from_visit) for one in exposures}
     visits |= {(one.to_person, one.to_visit) for one in exposures}
     cur.execute(
-        f"select s.scan_id::text, {us('s.at')}, {us('s.accepted_at')}"  # noqa: S608 — our own expressions
-        " from unnest(%s::uuid[], %s::uuid[]) as v (person, scan_id) join scan s using (person, scan_id)",
+        "with asked as (select * from unnest(%s::uuid[], %s::uuid[]) as a (person, scan_id)),"  # noqa: S608 — our own expressions
+        " every as (select * from asked union all select other, scan_id from asked join same_human using (person))"
+        f" select s.scan_id::text, {us('s.at')}, {us('s.accepted_at')} from every join scan s using (person, scan_id)",
         ([person for person, _ in visits], [visit for _, visit in visits]),
     )
     openings = {row[0]: Opening(row[1], row[2]) for row in cur.fetchall()}
     cur.execute(
-        "select person::text, array_agg(distinct decision) from scan_decision"
-        " where person = any(%s::uuid[]) and accepted_at >= %s group by person",
+        "with asked as (select unnest(%s::uuid[]) as seen), every as (select seen, seen as person from asked"
+        " union all select seen, other from asked join same_human on same_human.person = seen)"
+        " select seen::text, array_agg(distinct decision) from every join scan_decision using (person)"
+        " where accepted_at >= %s group by seen",
         (list({person for person, _ in visits}), utc_of(since - SLACK_US)),
     )
     return Record(openings, {person: frozenset(verdicts) for person, verdicts in cur.fetchall()})

@@ -194,6 +194,19 @@ def read_confirmed(cur: Cursor, case_id: str) -> dict[str, bool]:
     return dict(cur.fetchall())
 
 
+def read_last_told(cur: Cursor, stored: Stored, persons: Iterable[str]) -> list[tuple[str, int]]:
+    """Return the end of the last day of a meeting that an office was told of, of those of these who were told."""
+    ends = "(cast(a.body -> 'data' ->> 'date' as date) + 1)::timestamp at time zone f.time_zone"
+    cur.execute(
+        f"select r.person::text, {us(f'max({ends})')} from reference r"  # noqa: S608 — our own expression
+        " join alert a on a.trace_id = %s and a.office = r.office and a.contact_ref = r.ref"
+        " join facility f on f.facility_id = a.body -> 'data' ->> 'facility_id'"
+        " where r.case_id = %s and r.person = any(%s::uuid[]) group by r.person",
+        (stored.trace_id, stored.case.case_id, list(persons)),
+    )
+    return list(cur.fetchall())
+
+
 def read_status(cur: Cursor, case_id: str) -> dict[str, int]:
     """Return until when the gate was told that persons are black because of this case."""
     cur.execute(f"select person::text, {us('until')} from person_status where case_id = %s", (case_id,))  # noqa: S608 — our own expression

@@ -1,6 +1,7 @@
 """Alerts that no office has acknowledged, and those that wait for so long that somebody above the office sees them.
 
-The latest alert of a candidate counts: who acknowledges it knows the earlier ones. Hours are by the database's clock.
+The latest alert of a candidate counts: who acknowledges it knows the earlier ones. So does one about a trace as a
+whole that has to be reviewed, until a later summary. Hours are by the database's clock.
 Takes a cursor; no commit.
 """
 
@@ -18,7 +19,8 @@ _WAITING: Final = """
         where name = 'alert_escalation_hours' and valid_from <= now() order by valid_from desc limit 1
     ), waiting as (
         select a.*, a.made_at <= now() - hours as escalated from alert a, allowed
-        where a.acknowledged_at is null and a.contact_ref <> '' and a.action <> 'withdrawn' and not exists (
+        where a.acknowledged_at is null and a.action <> 'withdrawn'
+            and (a.contact_ref <> '' or a.action = 'review') and not exists (
             select from alert later where later.trace_id = a.trace_id and later.office = a.office
                 and later.contact_ref = a.contact_ref and later.revision > a.revision)
     )
