@@ -8,7 +8,7 @@ gate's 200, to the case's row (by the database's clock), to the office's reading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
-from time import perf_counter, sleep, time
+from time import perf_counter, sleep
 from typing import Any, Final, NamedTuple
 
 from bench.figures import Report
@@ -29,6 +29,7 @@ WAIT_S: Final = 20.0
 TICK_S: Final = 0.005
 WARM_UP: Final = 3  # positives before those that count
 PARTS: Final = ("to 200", "to the case", "to read")
+_NOW: Final = "select extract(epoch from clock_timestamp())::float8"
 _CASE: Final = "select min(extract(epoch from created_at))::float8 from trace where created_at > to_timestamp(%s)"
 
 
@@ -110,18 +111,24 @@ def _one(front: Front, conn: Connection, wards: Wards, office: Office) -> list[f
     name = wards.fill()
     _wait(front, lambda: progress(conn)[1] > before)
     sleep(QUIET_S)
-    already, begin, began_at = len(office.read_at), perf_counter(), time()
+    began_at = _ask(conn, _NOW)
+    already, begin = len(office.read_at), perf_counter()
     wards.report(name)
     answered = perf_counter() - begin
     _wait(front, lambda: len(office.read_at) > already)
     read = office.read_at[already] - begin
     _wait(front, lambda: perf_counter() - office.read_at[-1] > QUIET_S)
+    opened = max(answered, min(read, _ask(conn, _CASE, began_at) - began_at))
+    return [answered, opened - answered, read - opened]
+
+
+def _ask(conn: Connection, query: str, *values: float) -> float:
+    """Return the one number, by the database's clock."""
     with conn.cursor() as cur:
-        cur.execute(_CASE, (began_at,))
+        cur.execute(query, values)
         row = cur.fetchone()
     assert row is not None
-    opened = max(answered, min(read, float(row[0]) - began_at))
-    return [answered, opened - answered, read - opened]
+    return float(row[0])
 
 
 def _wait(front: Front, until: Callable[[], bool]) -> None:
