@@ -234,6 +234,7 @@ async def _fold(app: Pump, stream: Any, intake: Intake, number: int, apply_all: 
     """Fold what waits in the thread of that number, for ever; an error ends the worker by way of `app.failure`."""
     while True:
         events = await intake.take()
+        reach("batches taken")
         batches = [event.value for event in events]
         if apply_all is None:
             for batch in batches:

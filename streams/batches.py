@@ -17,6 +17,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 from mode.utils.futures import notify
 
+from streams.failpoints import reach
 from streams.ranges import Ranges
 
 FETCH_WAIT_MS: Final = 100  # how long the broker may hold a request when it has nothing
@@ -101,6 +102,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read unty
         generation = self.app.consumer_generation_id
         if not fetched or self.should_stop:
             return
+        reach("records fetched")
         if not self.flow_active:
             # A rebalance began while we fetched. What we drop here must be fetched again; if a partition went away
             # meanwhile the seek fails, and what was dropped shows as a gap (70), never as a loss.
@@ -130,9 +132,11 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read unty
             await self.highwaters(*assigned),
         )
         known = await self.transport.positions(log)
+        reach("positions known")
         wanted = {tp: known.get(tp, log.starts[tp]) for tp in assigned}
         await self.seek_wait(wanted)
         self._committed_offset.update(wanted)
+        reach("reading begun")
 
     def ack(self, message: Any) -> bool:  # noqa: ANN401 — Faust's message
         """Mark the batch as done."""

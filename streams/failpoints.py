@@ -30,8 +30,8 @@ FOLD: Final = (
     "positions moved",
     "commit sent",
     "committed",
-    "acked",
 )
+WORKER: Final = ("positions known", "reading begun", "records fetched", "batches taken", "acked")  # in its loop
 TRACES: Final = (
     "positions locked",
     "statuses ended",
@@ -59,7 +59,7 @@ RETENTION: Final = (
     "committed",
 )
 STATEMENT: Final = "statement"
-NAMES: Final = frozenset((*FOLD, *TRACES, *STANDING, *RELAY, *RETENTION, STATEMENT))
+NAMES: Final = frozenset((*FOLD, *WORKER, *TRACES, *STANDING, *RELAY, *RETENTION, STATEMENT))
 ANSWER_S: Final = 0.001  # about what a commit takes: it may be answered or not, we never saw it
 
 

@@ -12,14 +12,12 @@ from schemas.events import Scan, ScanDecision
 from schemas.partition import partition_of
 from schemas.settings import Settings
 from streams.batches import Batch
-from streams.failpoints import FOLD, NAMES, RELAY, RETENTION, STANDING, STATEMENT, TRACES, arm
+from streams.failpoints import FOLD, NAMES, RELAY, RETENTION, STANDING, STATEMENT, TRACES, WORKER, arm
 from streams.joining.store import JoiningStore
 from tests.commands import wait_until
 from tests.streams.conftest import Fold
 from tests.streams.expected import expected_visits_and_counts, ledger_holds, stored_visits_and_counts
 from tests.streams.flow import add_facilities, ask, folded, running, send, town, with_settings
-
-IN_A_FORK = tuple(name for name in FOLD if name != "acked")
 
 
 def _append(fold: Fold, random: Random) -> None:
@@ -66,7 +64,7 @@ def test_a_fold_that_dies_at_any_place_leaves_what_the_pure_fold_says(
     fold: Fold, random: Random, *, together: bool
 ) -> None:
     fold.store.close()  # a fork must not share it
-    for place in IN_A_FORK:
+    for place in FOLD:
         _append(fold, random)
         assert _die_in_a_fork(fold, place, together=together) == signal.SIGKILL, place
         store = fold.new_store()
@@ -98,7 +96,7 @@ def test_workers_and_relays_that_die_at_their_places_leave_nothing_out(there: Se
         send(there, records)
         sent.extend(records)
 
-    for place in ("acked", "commit sent"):
+    for place in (*WORKER, "commit sent"):
         more()
         _dies(there, place, "worker", "visits")
     with running(there, "worker", "visits"):
@@ -118,7 +116,7 @@ def test_an_unknown_place_is_a_bug_of_the_test() -> None:
     with pytest.raises(AssertionError):
         arm("nowhere")
     arm("")
-    assert {*FOLD, *TRACES, *STANDING, *RELAY, *RETENTION, STATEMENT} == NAMES
+    assert {*FOLD, *WORKER, *TRACES, *STANDING, *RELAY, *RETENTION, STATEMENT} == NAMES
 
 
 def _dies(settings: Settings, place: str, *command: str) -> None:
