@@ -17,7 +17,8 @@ from portal.accounts.accounts import CODE_STEP_S, invite, matching_step
 from portal.accounts.login import TRIES_PER_MINUTE
 from schemas.errors import BadInput, Conflict
 from schemas.settings import Settings
-from tests.portal.conftest import Gate, environment
+from tests.commands import environment
+from tests.portal.conftest import Gate
 from tests.portal.person import Person
 
 GOOD = "empat jeruk di kebun hujan"

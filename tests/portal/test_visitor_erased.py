@@ -9,7 +9,7 @@ from tests.portal.conftest import Gate
 from tests.portal.telephone import NOTIFIED, READY, Posters, Telephone, claimed, fill
 from tests.portal.visiting import execute
 
-NOTHING = {"devices": [], "scans": [], "places": []}
+NOTHING: dict[str, list[object]] = {"devices": [], "scans": [], "places": []}
 LEFT = """async () => {
   const names = await caches.keys();
   const kept = await Promise.all(names.map(async (name) => (await caches.open(name)).keys()));
