@@ -17,9 +17,11 @@ MIB: Final = 1024  # kB
 FLAT_SHARE: Final = 0.03
 FLAT_MIB: Final = 3.0
 END_S: Final = 300.0  # the first and the last five minutes are told apart
+PASSING: Final = "postgres: autovacuum worker"  # lives for seconds: what it takes cannot pile up
 CRITERION: Final = (
     "flat: the mean of the last third of the run is above that of the middle third by no more than"
-    f" {FLAT_SHARE:.0%} or {FLAT_MIB:g} MiB, whichever is more; the first third is warm-up (buffers and heaps fill)"
+    f" {FLAT_SHARE:.0%} or {FLAT_MIB:g} MiB, whichever is more; the first third is warm-up (buffers and heaps fill);"
+    " autovacuum's workers, which live for seconds, are left out"
 )
 
 
@@ -44,14 +46,21 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_family(pid: int) -> Kept | None:
-    """Return what a process and its children keep; None when it is gone."""
+    """Return what a process and its lasting children keep; None when it is gone."""
     try:
         root = psutil.Process(pid)
-        family = [root, *root.children(recursive=True)]
+        family = [root, *filter(_lasts, root.children(recursive=True))]
     except psutil.Error:
         return None
     found = [one for process in family if (one := _read(process.pid)) is not None]
     return Kept(*(round(sum(column), 2) for column in zip(*found, strict=True))) if found else None
+
+
+def _lasts(process: psutil.Process) -> bool:
+    try:
+        return not " ".join(process.cmdline()).startswith(PASSING)
+    except psutil.Error:
+        return False
 
 
 def _read(pid: int) -> Kept | None:

@@ -56,6 +56,20 @@ def test_what_a_child_allocates_is_seen_in_its_family() -> None:
     assert family.own >= before.own + 40
 
 
+def test_a_child_that_lives_for_seconds_is_left_out() -> None:
+    command = ["postgres: autovacuum worker", "-c", ALLOCATES]
+    with subprocess.Popen(command, executable=sys.executable, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdin is not None
+        before = read_family(os.getpid())
+        child.stdout.readline()
+        after = read_family(os.getpid())
+        child.stdin.close()
+    assert before is not None
+    assert after is not None
+    assert after.own < before.own + 20
+
+
 def test_a_process_that_is_gone_keeps_nothing() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         pass
