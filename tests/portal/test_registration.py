@@ -281,7 +281,7 @@ def test_whatever_is_tried_an_application_moves_as_the_ministrys_desk_says(tries
     for action, actor in tries:
         allowed = {"submit": state is None, "answer": state == "asked_back", "ask_back": state == "submitted"}
         allowed |= {"reject": state in {"submitted", "asked_back"}, "approve": state == "submitted"}
-        is_his = actor == turn or (action == "reject" and actor == "ministry")
+        is_his = actor == ("ministry" if action == "reject" else turn)
         try:
             then = moved(state, action, actor)
         except Conflict:
