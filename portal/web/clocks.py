@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from portal.keys import EVERYWHERE
 from portal.regions import time_zone_of
+from tracing.report.words import CLOCKS
 
 MINISTRYS: Final = "Asia/Jakarta"  # also of whoever has no area
-NAMES: Final = {"Asia/Jakarta": "WIB", "Asia/Makassar": "WITA", "Asia/Jayapura": "WIT"}
 
 
 def zone_of(area: str) -> str:
@@ -18,4 +18,4 @@ def zone_of(area: str) -> str:
 
 def clock(at: datetime, time_zone: str) -> str:
     """Return the day and the minute by the clocks of that time zone, e.g. `24-11-2026 08:05 WIB`."""
-    return f"{at.astimezone(ZoneInfo(time_zone)):%d-%m-%Y %H:%M} {NAMES.get(time_zone, time_zone)}"
+    return f"{at.astimezone(ZoneInfo(time_zone)):%d-%m-%Y %H:%M} {CLOCKS.get(time_zone, time_zone)}"

@@ -45,7 +45,7 @@ _LONG: Final = {
         "December",
     ),
 }
-_ZONES: Final = {
+CLOCKS: Final = {
     "Asia/Jakarta": "WIB",
     "Asia/Pontianak": "WIB",
     "Asia/Makassar": "WITA",
@@ -103,8 +103,8 @@ class Language:
 
     def zone(self, at_us: int) -> str:
         """Return WIB, WITA or WIT, and elsewhere the distance from UTC."""
-        if self._time_zone in _ZONES:
-            return _ZONES[self._time_zone]
+        if self._time_zone in CLOCKS:
+            return CLOCKS[self._time_zone]
         minutes = offset_us(at_us, self._time_zone) // 60_000_000
         sign = "+" if minutes >= 0 else MINUS
         return f"UTC{sign}{abs(minutes) // 60}" + (f":{abs(minutes) % 60:02}" if minutes % 60 else "")
